@@ -1,10 +1,9 @@
 #include "marketprism/base/log.hpp"
 
-#include <unistd.h>
-
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -24,7 +23,8 @@ void log(LogLevel level, std::string_view area, std::string_view text) {
   const auto now = std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now());
   const std::string line =
       fmt::format("{} {} {}: {}\n", iso_text(now), names.at(static_cast<std::size_t>(level)), area, text);
-  // One write a line: the kernel keeps lines of several threads apart. A log that cannot be written has nowhere to be reported.
+  // One write a line: the kernel keeps lines of several threads apart. A log that cannot be written has nowhere to be
+  // reported.
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 

@@ -5,7 +5,8 @@
 
 namespace marketprism {
 
-/// A small seeded generator (xoshiro256**), so that a run can be repeated from one number. Not for secrets. One owner, no lock.
+/// A small seeded generator (xoshiro256**), so that a run can be repeated from one number. Not for secrets. One owner,
+/// no lock.
 class Random {
  public:
   explicit Random(std::uint64_t seed) {
