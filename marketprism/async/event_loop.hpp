@@ -1,0 +1,66 @@
+#pragma once
+#include <atomic>
+#include <functional>
+#include <thread>
+
+#include "marketprism/async/task.hpp"
+#include "marketprism/async/timer_wheel.hpp"
+#include "marketprism/base/time.hpp"
+
+namespace marketprism::async {
+
+struct EventLoopOptions {
+  Nanoseconds tick = std::chrono::milliseconds(10);  ///< granularity of `timers()`; also how stale `now()` may get
+};
+
+/// One thread's I/O: an Asio context, a cached clock and a timer wheel. Everything but `post`, `spawn`, `stop` and
+/// `executor` belongs to the thread that runs it. Destroy it after everything that uses it.
+class EventLoop {
+ public:
+  explicit EventLoop(EventLoopOptions options = {});
+  ~EventLoop();
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
+
+  [[nodiscard]] boost::asio::io_context& context() { return context_; }
+  [[nodiscard]] Executor executor() { return context_.get_executor(); }
+
+  /// The loop's cached time: set at every socket read and at every tick, so at most one tick and one callback old.
+  [[nodiscard]] Instant now() const { return now_; }
+  /// Reads the clock (about 20 ns) and caches it.
+  Instant refresh_now();
+
+  /// Coarse deadlines, advanced every tick.
+  [[nodiscard]] TimerWheel& timers() { return timers_; }
+
+  /// Runs on the calling thread until `stop()`. May be called again afterwards.
+  void run();
+  /// Makes `run()` return after the callback it is in, or at once if it is not running yet. Any thread.
+  void stop();
+  /// The calling thread is inside this loop's `run()`.
+  [[nodiscard]] bool is_current() const;
+
+  /// Runs `work` on the loop, after what is queued already. Any thread.
+  void post(std::move_only_function<void()> work);
+  /// Starts a task that nobody waits for. Any thread. An exception out of it ends the program: tasks give errors as
+  /// results.
+  void spawn(Task<> task);
+
+  /// Waits on the fine Asio timer; returns early (and silently) when cancelled.
+  Task<> sleep_until(Instant deadline);
+  Task<> sleep_for(Nanoseconds duration) { return sleep_until(refresh_now() + duration); }
+
+ private:
+  struct Ticker;
+
+  void schedule_tick();
+
+  EventLoopOptions options_;
+  Instant now_;
+  TimerWheel timers_;  // before the context: coroutines destroyed with it disarm their timers
+  std::atomic<std::thread::id> thread_{};
+  boost::asio::io_context context_;
+  std::unique_ptr<Ticker> ticker_;
+};
+
+}  // namespace marketprism::async

@@ -1,0 +1,67 @@
+#pragma once
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "marketprism/net/connector.hpp"
+#include "marketprism/net/http_message.hpp"
+#include "marketprism/net/transport.hpp"
+
+namespace marketprism::net {
+
+struct HttpConnectionOptions {
+  std::size_t head_bytes_max = 64 * 1024;
+  std::size_t body_bytes_max = 64 * 1024 * 1024;  ///< after decompression
+  std::size_t fields_max = 256;
+  Nanoseconds write_timeout = std::chrono::seconds(10);  ///< until the request is with the operating system
+  Nanoseconds head_timeout = std::chrono::seconds(10);   ///< then until the response's head is there
+  Nanoseconds read_timeout = std::chrono::seconds(10);   ///< then between two reads of the body
+};
+
+/// How far a failed request came: only what never left us, or is idempotent, may be sent again.
+enum class HttpProgress : std::uint8_t { nothing_written, written, response_begun, complete };
+
+/// One HTTP/1.1 connection, keep-alive, one request at a time. A read is always armed: the end of an idle connection is
+/// noticed at once and shows in `is_reusable()` and `on_closed`. Owned by its user, belongs to the transport's loop.
+/// Destroying it closes it; a waiting `send` then ends with `cancelled`.
+class HttpConnection {
+ public:
+  static Task<Result<std::unique_ptr<HttpConnection>>> connect(EventLoop& loop, ConnectTarget target, Instant deadline,
+                                                               HttpConnectionOptions options = {});
+
+  explicit HttpConnection(TransportPtr transport, HttpConnectionOptions options = {});
+  ~HttpConnection();
+  HttpConnection(const HttpConnection&) = delete;
+  HttpConnection& operator=(const HttpConnection&) = delete;
+
+  struct SendOptions {
+    Instant deadline = Instant::max();  ///< of the whole exchange, besides the timeouts by phase
+    bool is_head = false;               ///< the method is HEAD: the response has no body
+  };
+
+  /// Sends what `make_http_request` made, which must live until the end, and waits for the whole response, which stays
+  /// in the connection until the next `send`. Any error leaves the connection closed; `progress()` tells how far it
+  /// came.
+  Task<Result<HttpResponse*>> send(std::string_view request, SendOptions options);
+  Task<Result<HttpResponse*>> send(std::string_view request);
+
+  [[nodiscard]] HttpProgress progress() const;
+  /// Open, idle, and the peer neither asked to close nor sent a stray byte.
+  [[nodiscard]] bool is_reusable() const;
+  [[nodiscard]] bool is_open() const;
+  /// Called once, on the loop, when the connection ends while idle (the peer closed it, or sent stray bytes).
+  void on_closed(std::function<void()> callback);
+  /// From a `Keep-Alive: timeout=N` header of the last response; zero if none.
+  [[nodiscard]] std::chrono::seconds keep_alive_hint() const;
+  /// Bytes that this connection's buffers hold now.
+  [[nodiscard]] std::size_t memory_bytes() const;
+
+  void close();
+  [[nodiscard]] const TransportInfo& info() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace marketprism::net

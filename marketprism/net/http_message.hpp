@@ -1,0 +1,94 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "marketprism/base/error.hpp"
+#include "marketprism/wire/http_message.hpp"
+
+namespace marketprism::net {
+
+/// The start line and headers of one received message, kept as one text with an index: reused, it does not allocate.
+/// Views into it live until the message is parsed anew.
+class HttpHead {
+ public:
+  struct Field {
+    std::string_view name;
+    std::string_view value;
+  };
+
+  /// Replaces the contents. Strict: `malformed` for anything smuggling can be made of (blank before the colon, folded
+  /// lines, bare CR or LF, control characters), `too_large` for more than `fields_max`.
+  Result<> parse_request(std::string_view text, std::size_t fields_max);
+  Result<> parse_response(std::string_view text, std::size_t fields_max);
+
+  [[nodiscard]] std::string_view method() const { return view(method_); }
+  [[nodiscard]] std::string_view target() const { return view(target_); }
+  /// The target up to '?' and what follows it.
+  [[nodiscard]] std::string_view path() const;
+  [[nodiscard]] std::string_view query() const;
+  /// The percent-decoded value of `name` in the query; nothing if it is not there or not decodable.
+  [[nodiscard]] std::optional<std::string> query_value(std::string_view name) const;
+  [[nodiscard]] int status() const { return status_; }
+  [[nodiscard]] std::string_view reason() const { return view(target_); }
+  [[nodiscard]] int minor_version() const { return minor_version_; }
+
+  [[nodiscard]] std::size_t size() const { return fields_.size(); }
+  [[nodiscard]] Field at(std::size_t index) const { return {view(fields_[index].name), view(fields_[index].value)}; }
+  /// The first of that name, without regard to case.
+  [[nodiscard]] std::optional<std::string_view> find(std::string_view name) const;
+  [[nodiscard]] bool contains_token(std::string_view name, std::string_view token) const;
+  [[nodiscard]] bool keeps_alive() const;
+
+  [[nodiscard]] wire::HttpRequestHead to_request_head() const;
+  [[nodiscard]] wire::HttpResponseHead to_response_head() const;
+
+ private:
+  struct Piece {
+    std::uint32_t at = 0;
+    std::uint32_t size = 0;
+  };
+  struct FieldAt {
+    Piece name;
+    Piece value;
+  };
+
+  [[nodiscard]] std::string_view view(Piece piece) const {
+    return std::string_view(text_).substr(piece.at, piece.size);
+  }
+  [[nodiscard]] Piece piece(std::string_view part) const;
+  Result<> parse_fields(std::string_view rest, std::size_t fields_max);
+  Result<> parse_version(std::string_view text);
+
+  std::string text_;
+  Piece method_;
+  Piece target_;  // of a request; the reason of a response
+  int status_ = 0;
+  int minor_version_ = 1;
+  std::vector<FieldAt> fields_;
+};
+
+struct HttpRequest {
+  std::string method = "GET";
+  std::string target = "/";
+  wire::HttpHeaders headers;
+  std::string body;
+};
+
+/// The bytes of a request, ready to be sent any number of times. Adds Host, Content-Length (if there is a body or the
+/// method expects one), Accept-Encoding: gzip and User-Agent unless they are there. `invalid_argument` for parts that
+/// cannot be sent.
+Result<std::string> make_http_request(std::string_view host_header, const HttpRequest& request);
+
+/// A received response. Valid until the next request on its connection; `body` may be moved out.
+struct HttpResponse {
+  HttpHead head;
+  std::string body;  ///< complete and decompressed
+
+  [[nodiscard]] int status() const { return head.status(); }
+  [[nodiscard]] bool is_success() const { return status() >= 200 && status() < 300; }
+};
+
+}  // namespace marketprism::net
