@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # clang-tidy over the sources named, or else over those that changed: since origin/main, or, where that is HEAD itself, in the
-# last 30 commits, newest first. Stops starting new files after BUDGET seconds (default 360) and says what it left out.
+# last 30 commits, newest first, tests last. Stops starting new files after BUDGET seconds (default 360) and says what it left out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${BUILD:-build/dev}
@@ -17,10 +17,12 @@ changed() {
   fi
 }
 
+tests_last() { awk '!seen[$0]++ { if (/^tests\//) later[n++] = $0; else print } END { for (i = 0; i < n; i++) print later[i] }'; }
+
 # A header is checked through its source, which has its name. Only what the build compiles can be checked.
 sources() {
   local file
-  if [ $# -gt 0 ]; then printf '%s\n' "$@"; else changed | sed 's/\.hpp$/.cpp/' | awk '!seen[$0]++'; fi |
+  if [ $# -gt 0 ]; then printf '%s\n' "$@"; else changed | sed 's/\.hpp$/.cpp/' | tests_last; fi |
     while read -r file; do
       [ -f "$file" ] && grep -qF "$PWD/$file\"" "$build/compile_commands.json" && echo "$file"
     done || true
