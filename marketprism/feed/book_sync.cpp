@@ -1,0 +1,170 @@
+#include "marketprism/feed/book_sync.hpp"
+
+#include <utility>
+
+namespace marketprism::feed {
+
+using exchange::BookMessage;
+using exchange::BookRule;
+using market::no_sequence;
+
+void BookSync::on_message(const BookMessage& message, Arrival arrival, BookSyncOutput& output) {
+  if (!message.is_snapshot) {
+    on_delta(message, arrival, output);
+  } else if (rule_->snapshot == BookRule::Snapshot::rest) {
+    on_rest_snapshot(message, arrival, output);
+  } else {
+    take_snapshot(message, arrival, output);
+  }
+}
+
+void BookSync::on_disconnected(Arrival arrival, BookSyncOutput& output) {
+  held_.clear();
+  if (state_ == State::live) lose("disconnected", no_sequence, arrival, output);
+}
+
+// Whether the delta brings nothing that a snapshot of this number lacks.
+bool BookSync::is_covered(const BookMessage& delta, std::int64_t snapshot) const {
+  return rule_->join_contains_snapshot ? delta.last_sequence < snapshot : delta.last_sequence <= snapshot;
+}
+
+// Whether nothing is missing between a snapshot of this number and the delta, which is not covered by it. Update ids of
+// futures run over all symbols, so the delta may start later than the snapshot's number plus one: `previous` tells.
+bool BookSync::joins(const BookMessage& delta, std::int64_t snapshot) const {
+  if (delta.previous_sequence != no_sequence) return delta.previous_sequence <= snapshot;
+  return delta.first_sequence <= snapshot + 1;
+}
+
+BookSync::Verdict BookSync::judge(const BookMessage& delta) const {
+  if (rule_->chain == BookRule::Chain::none || delta.last_sequence == no_sequence || last_ == no_sequence)
+    return Verdict::next;
+  if (is_joining_) {
+    if (is_covered(delta, last_)) return Verdict::stale;
+    return joins(delta, last_) ? Verdict::next : Verdict::gap;
+  }
+  if (rule_->chain == BookRule::Chain::contiguous) {
+    if (delta.last_sequence <= last_) return Verdict::stale;
+    return delta.first_sequence <= last_ + 1 ? Verdict::next : Verdict::gap;
+  }
+  if (delta.previous_sequence == last_) return Verdict::next;
+  // An old number with a newer time is no repetition: the venue started its numbers anew and we missed that.
+  const bool is_repeated =
+      delta.last_sequence <= last_ && (delta.exchange_time == no_time || delta.exchange_time <= last_time_);
+  return is_repeated ? Verdict::stale : Verdict::gap;
+}
+
+void BookSync::on_delta(const BookMessage& delta, Arrival arrival, BookSyncOutput& output) {
+  if (state_ == State::waiting) {
+    if (rule_->snapshot == BookRule::Snapshot::in_band) {
+      ++counters_.before_snapshot;
+      return;
+    }
+    const bool is_first = held_.deltas.empty();
+    hold(delta, arrival);
+    if (is_first) output.on_snapshot_wanted();
+    return;
+  }
+  switch (judge(delta)) {
+    case Verdict::next: apply(delta, arrival, output); return;
+    case Verdict::stale: ++counters_.stale; return;
+    case Verdict::gap:
+      lose("sequence", delta.previous_sequence != no_sequence ? delta.previous_sequence : delta.first_sequence, arrival,
+           output);
+      if (rule_->snapshot == BookRule::Snapshot::rest) hold(delta, arrival);
+      return;
+  }
+}
+
+void BookSync::on_rest_snapshot(const BookMessage& snapshot, Arrival arrival, BookSyncOutput& output) {
+  if (state_ == State::live) {
+    ++counters_.snapshots_unneeded;
+    return;
+  }
+  for (const Held& held : held_.deltas) {
+    const BookMessage delta = message_of(held_, held);
+    if (is_covered(delta, snapshot.last_sequence)) continue;
+    if (joins(delta, snapshot.last_sequence)) break;
+    ++counters_.snapshots_too_old;
+    output.on_snapshot_wanted();
+    return;
+  }
+  take_snapshot(snapshot, arrival, output);
+  is_joining_ = true;
+  std::swap(held_, replaying_);
+  held_.clear();
+  for (const Held& held : replaying_.deltas) on_delta(message_of(replaying_, held), held.arrival, output);
+  replaying_.clear();
+}
+
+void BookSync::take_snapshot(const BookMessage& snapshot, Arrival arrival, BookSyncOutput& output) {
+  book_.assign(snapshot.bids, snapshot.asks);
+  state_ = State::live;
+  is_joining_ = false;
+  last_ = snapshot.last_sequence;
+  last_time_ = snapshot.exchange_time;
+  if (snapshot.checksum && !adapter_->checksum_fits(book_, *snapshot.checksum)) {
+    lose("checksum", snapshot.last_sequence, arrival, output);
+    return;
+  }
+  publish(snapshot, arrival, output);
+}
+
+void BookSync::apply(const BookMessage& delta, Arrival arrival, BookSyncOutput& output) {
+  book_.apply(delta.bids, delta.asks);
+  if (delta.checksum && !adapter_->checksum_fits(book_, *delta.checksum)) {
+    lose("checksum", delta.last_sequence, arrival, output);
+    return;
+  }
+  is_joining_ = false;
+  last_ = delta.last_sequence;
+  if (delta.exchange_time != no_time) last_time_ = delta.exchange_time;
+  publish(delta, arrival, output);
+}
+
+void BookSync::publish(const BookMessage& message, Arrival arrival, BookSyncOutput& output) {
+  market::Book event{message.is_snapshot, message.last_sequence, message.bids, message.asks};
+  const std::size_t depth = rule_->depth;
+  if (depth > 0 && (book_.bids().size() > depth || book_.asks().size() > depth)) {
+    bids_.assign(message.bids.begin(), message.bids.end());
+    asks_.assign(message.asks.begin(), message.asks.end());
+    book_.bids().truncate(depth, bids_);
+    book_.asks().truncate(depth, asks_);
+    event.bids = bids_;
+    event.asks = asks_;
+  }
+  output.on_book(event, message.exchange_time, arrival);
+}
+
+void BookSync::lose(std::string_view reason, std::int64_t to_sequence, Arrival arrival, BookSyncOutput& output) {
+  state_ = State::waiting;
+  is_joining_ = false;
+  book_.clear();
+  held_.clear();
+  output.on_gap(reason, std::exchange(last_, no_sequence), to_sequence, arrival);
+  output.on_snapshot_wanted();
+}
+
+void BookSync::hold(const BookMessage& delta, Arrival arrival) {
+  if (held_.levels.size() + delta.bids.size() + delta.asks.size() > held_levels_max) {
+    counters_.held_dropped += held_.deltas.size();
+    held_.clear();
+  }
+  held_.deltas.push_back({delta.first_sequence, delta.last_sequence, delta.previous_sequence, delta.exchange_time,
+                          arrival, held_.levels.size(), delta.bids.size(), delta.asks.size()});
+  held_.levels.insert(held_.levels.end(), delta.bids.begin(), delta.bids.end());
+  held_.levels.insert(held_.levels.end(), delta.asks.begin(), delta.asks.end());
+}
+
+BookMessage BookSync::message_of(const HeldList& list, const Held& held) {
+  const std::span<const market::Level> levels(list.levels);
+  BookMessage message;
+  message.exchange_time = held.exchange_time;
+  message.first_sequence = held.first;
+  message.last_sequence = held.last;
+  message.previous_sequence = held.previous;
+  message.bids = levels.subspan(held.begin, held.bids);
+  message.asks = levels.subspan(held.begin + held.bids, held.asks);
+  return message;
+}
+
+}  // namespace marketprism::feed

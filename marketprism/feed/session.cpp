@@ -1,0 +1,236 @@
+#include "marketprism/feed/session.hpp"
+
+#include <algorithm>
+
+namespace marketprism::feed {
+
+using exchange::BookMessage;
+using exchange::Decoded;
+using market::EventType;
+using market::no_sequence;
+
+namespace {
+
+void add_reason(std::vector<std::pair<std::string_view, std::uint64_t>>& counts, std::string_view reason) {
+  for (auto& [name, count] : counts) {
+    if (name == reason) {
+      ++count;
+      return;
+    }
+  }
+  counts.emplace_back(reason, 1);
+}
+
+}  // namespace
+
+struct Session::SymbolState {
+  /// A series of trade ids without holes.
+  struct Series {
+    std::int64_t last = no_sequence;
+    UnixTime last_time = no_time;
+  };
+
+  SymbolState(std::string_view symbol_name, const exchange::Adapter& adapter) : name(symbol_name), book(adapter) {}
+
+  std::string name;
+  BookSync book;
+  std::array<Series, 2> trades;  // single ones, aggregates
+  /// The connection that brings each type; 0 before the first.
+  std::array<std::uint32_t, market::event_type_count> connections{};
+  /// Whether a loss in this type shows in its own numbers.
+  bool trades_are_numbered = false;
+};
+
+/// Turns what a symbol's BookSync finds into events of the session.
+class Session::BookOutput final : public BookSyncOutput {
+ public:
+  BookOutput(Session& session, const SymbolState& symbol) : session_(session), symbol_(symbol) {}
+  void on_book(const market::Book& book, UnixTime exchange_time, Arrival arrival) override {
+    session_.emit(symbol_, exchange_time, arrival, book);
+  }
+  void on_gap(std::string_view reason, std::int64_t from, std::int64_t to, Arrival arrival) override {
+    session_.emit_gap(symbol_, EventType::book, reason, from, to, arrival);
+  }
+  void on_snapshot_wanted() override { session_.actions_.want_snapshot(symbol_.name); }
+
+ private:
+  Session& session_;
+  const SymbolState& symbol_;
+};
+
+Session::Session(std::unique_ptr<exchange::Adapter> adapter, market::EventSink& sink, SessionActions& actions,
+                 SessionOptions options)
+    : adapter_(std::move(adapter)),
+      sink_(sink),
+      actions_(actions),
+      options_(options),
+      exchange_(adapter_->facts().name) {}
+
+Session::~Session() = default;
+
+void Session::on_frame(std::uint32_t connection, std::string_view payload, UnixTime receive_time) {
+  ++stats_.frames;
+  stats_.bytes += payload.size();
+  arrival_ = {receive_time, connection};
+  count(adapter_->decode(payload, *this));
+}
+
+void Session::on_rest(std::string_view target, int status, std::string_view body, UnixTime receive_time,
+                      std::string_view symbol_hint) {
+  ++stats_.rest_answers;
+  if (status != 200) return add_reason(stats_.ignored, "rest_status_not_200");
+  arrival_ = {receive_time, 0};
+  count(adapter_->decode_rest(target, body, symbol_hint, *this));
+}
+
+void Session::count(const Decoded& decoded) {
+  if (decoded.kind == Decoded::Kind::unreadable) add_reason(stats_.unreadable, decoded.reason);
+  if (decoded.kind == Decoded::Kind::ignored) add_reason(stats_.ignored, decoded.reason);
+  if (decoded.kind == Decoded::Kind::control) ++stats_.control;
+}
+
+void Session::on_lost(std::uint32_t connection, UnixTime receive_time) {
+  const Arrival arrival{receive_time, connection};
+  std::vector<SymbolState*> hit;  // by name, so that the order of the gaps does not depend on the hash table
+  for (const auto& [name, symbol] : symbols_) {
+    if (std::ranges::find(symbol->connections, connection) != symbol->connections.end()) hit.push_back(symbol.get());
+  }
+  std::ranges::sort(hit, {}, [](const SymbolState* symbol) -> const std::string& { return symbol->name; });
+  for (SymbolState* symbol : hit) {
+    for (std::size_t i = 0; i < market::event_type_count; ++i) {
+      if (symbol->connections[i] != connection) continue;
+      symbol->connections[i] = 0;
+      const auto type = static_cast<EventType>(i);
+      if (type == EventType::book) {
+        BookOutput output(*this, *symbol);
+        symbol->book.on_disconnected(arrival, output);
+      } else if (type != EventType::trade || !symbol->trades_are_numbered) {
+        emit_gap(*symbol, type, "disconnected", no_sequence, no_sequence, arrival);
+      }
+    }
+  }
+}
+
+Session::SymbolState* Session::symbol_of(std::string_view name) {
+  if (last_symbol_ != nullptr && last_symbol_->name == name) return last_symbol_;
+  auto found = symbols_.find(name);
+  if (found == symbols_.end()) {
+    if (symbols_.size() >= options_.symbols_max) {
+      ++stats_.symbols_over_limit;
+      return nullptr;
+    }
+    found = symbols_.emplace(std::string(name), std::make_unique<SymbolState>(name, *adapter_)).first;
+  }
+  return last_symbol_ = found->second.get();
+}
+
+// Two connections bring the same stream while one takes over from the other. The newer one counts, so nothing is given
+// twice.
+bool Session::is_superseded(SymbolState& symbol, EventType type) {
+  if (arrival_.connection == 0) return false;
+  std::uint32_t& owner = symbol.connections[static_cast<std::size_t>(type)];
+  if (arrival_.connection < owner) {
+    ++stats_.superseded;
+    return true;
+  }
+  owner = arrival_.connection;
+  return false;
+}
+
+void Session::on_payload(std::string_view name, UnixTime exchange_time, const market::Event::Payload& payload) {
+  SymbolState* symbol = symbol_of(name);
+  if (symbol == nullptr || is_superseded(*symbol, static_cast<EventType>(payload.index()))) return;
+  emit(*symbol, exchange_time, arrival_, payload);
+}
+
+void Session::on_trade(std::string_view name, UnixTime exchange_time, const market::Trade& trade,
+                       std::int64_t sequence) {
+  SymbolState* symbol = symbol_of(name);
+  if (symbol == nullptr) return;
+  if (sequence == no_sequence) {
+    if (!is_superseded(*symbol, EventType::trade)) emit(*symbol, exchange_time, arrival_, trade);
+    return;
+  }
+  // Numbered trades need no owner: the number tells what is new, whichever connection brings it first.
+  symbol->connections[static_cast<std::size_t>(EventType::trade)] = arrival_.connection;
+  symbol->trades_are_numbered = true;
+  SymbolState::Series& series = symbol->trades[trade.is_aggregate ? 1 : 0];
+  if (series.last != no_sequence && sequence != series.last + 1) {
+    const bool is_repeated = sequence <= series.last && (exchange_time == no_time || exchange_time <= series.last_time);
+    if (is_repeated) {
+      ++stats_.duplicate_trades;
+      return;
+    }
+    emit_gap(*symbol, EventType::trade, sequence > series.last ? "sequence" : "sequence_restarted", series.last,
+             sequence, arrival_);
+  }
+  series.last = sequence;
+  if (exchange_time != no_time) series.last_time = exchange_time;
+  if (trade.amount.is_zero()) {
+    ++stats_.empty_trades;
+    return;
+  }
+  emit(*symbol, exchange_time, arrival_, trade);
+}
+
+void Session::on_book(const BookMessage& message) {
+  SymbolState* symbol = symbol_of(message.symbol);
+  if (symbol == nullptr) return;
+  const bool is_in_band = adapter_->facts().book.snapshot == exchange::BookRule::Snapshot::in_band;
+  if (is_in_band) {
+    if (is_superseded(*symbol, EventType::book)) return;
+  } else if (arrival_.connection > symbol->connections[static_cast<std::size_t>(EventType::book)]) {
+    symbol->connections[static_cast<std::size_t>(EventType::book)] = arrival_.connection;
+  }
+  BookOutput output(*this, *symbol);
+  symbol->book.on_message(message, arrival_, output);
+}
+
+void Session::on_instrument(market::Instrument&& instrument) {
+  SymbolState* symbol = symbol_of(instrument.symbol);
+  if (symbol == nullptr) return;
+  auto [place, is_new] = instruments_.try_emplace(instrument.symbol);
+  if (!is_new && place->second == instrument) return;
+  place->second = std::move(instrument);
+  emit(*symbol, no_time, arrival_, &place->second);
+}
+
+void Session::on_control(const exchange::ControlMessage& message) { actions_.on_control(arrival_.connection, message); }
+
+void Session::emit(const SymbolState& symbol, UnixTime exchange_time, Arrival arrival,
+                   const market::Event::Payload& payload) {
+  ++stats_.events[payload.index()];
+  sink_.on_event({exchange_, symbol.name, exchange_time, arrival.receive_time, arrival.connection, payload});
+}
+
+void Session::emit_gap(const SymbolState& symbol, EventType channel, std::string_view reason, std::int64_t from,
+                       std::int64_t to, Arrival arrival) {
+  ++stats_.gaps[static_cast<std::size_t>(channel)];
+  emit(symbol, no_time, arrival, market::Gap{channel, reason, from, to});
+}
+
+SessionStats Session::stats() const {
+  SessionStats stats = stats_;
+  for (const auto& [name, symbol] : symbols_) {
+    const BookSyncCounters& counters = symbol->book.counters();
+    stats.books.stale += counters.stale;
+    stats.books.before_snapshot += counters.before_snapshot;
+    stats.books.snapshots_unneeded += counters.snapshots_unneeded;
+    stats.books.snapshots_too_old += counters.snapshots_too_old;
+    stats.books.held_dropped += counters.held_dropped;
+  }
+  return stats;
+}
+
+const market::OrderBook* Session::book(std::string_view name) const {
+  const auto found = symbols_.find(name);
+  if (found == symbols_.end() || found->second->book.state() != BookSync::State::live) return nullptr;
+  return &found->second->book.book();
+}
+
+std::size_t Session::books_live() const {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      symbols_, [](const auto& entry) { return entry.second->book.state() == BookSync::State::live; }));
+}
+
+}  // namespace marketprism::feed

@@ -1,0 +1,117 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "marketprism/exchange/adapter.hpp"
+#include "marketprism/feed/book_sync.hpp"
+#include "marketprism/market/event.hpp"
+
+namespace marketprism::feed {
+
+/// What a session asks of whoever feeds it. A replay has nothing to fetch and uses `NoActions`.
+class SessionActions {
+ public:
+  virtual ~SessionActions() = default;
+  /// The symbol's book needs a snapshot: fetch it by REST, or subscribe the book anew where snapshots come in band.
+  /// Asked again whenever an answer did not help; the caller spaces requests as the venue's limits want.
+  virtual void want_snapshot(std::string_view symbol) = 0;
+  /// A frame that is about the connection, not the market.
+  virtual void on_control(std::uint32_t connection, const exchange::ControlMessage& message) = 0;
+};
+
+class NoActions final : public SessionActions {
+ public:
+  void want_snapshot(std::string_view) override {}
+  void on_control(std::uint32_t, const exchange::ControlMessage&) override {}
+};
+
+struct SessionStats {
+  std::uint64_t frames = 0;  ///< WebSocket frames
+  std::uint64_t bytes = 0;   ///< of them
+  std::uint64_t rest_answers = 0;
+  std::uint64_t control = 0;
+  std::array<std::uint64_t, market::event_type_count> events{};
+  std::array<std::uint64_t, market::event_type_count> gaps{};  ///< by the channel that has the gap
+  std::uint64_t duplicate_trades = 0;
+  std::uint64_t empty_trades = 0;        ///< trades of amount zero: only their id counts
+  std::uint64_t superseded = 0;          ///< payloads of a connection that a newer one has replaced
+  std::uint64_t symbols_over_limit = 0;  ///< messages of symbols past `SessionOptions::symbols_max`
+  BookSyncCounters books;                ///< summed over all symbols
+  /// Frames and answers that gave nothing, by reason.
+  std::vector<std::pair<std::string_view, std::uint64_t>> unreadable;
+  std::vector<std::pair<std::string_view, std::uint64_t>> ignored;
+};
+
+struct SessionOptions {
+  std::size_t symbols_max = 100'000;
+};
+
+/// Makes market events of one venue's frames: decodes, keeps the books, checks every sequence, names every loss. What
+/// comes out depends only on the calls and their order, so that a tape replays to the same events. One thread.
+class Session final : private exchange::DecodeHandler {
+ public:
+  /// `sink` and `actions` must outlive the session. Both are called from within the calls below.
+  Session(std::unique_ptr<exchange::Adapter> adapter, market::EventSink& sink, SessionActions& actions,
+          SessionOptions options = {});
+  ~Session() override;
+
+  /// One WebSocket frame. Connection numbers grow with time: of two connections that bring the same stream the newer
+  /// counts.
+  void on_frame(std::uint32_t connection, std::string_view payload, UnixTime receive_time);
+
+  /// One REST answer; `target` is path and query or the whole URL. `symbol_hint`: see `Adapter::decode_rest`.
+  void on_rest(std::string_view target, int status, std::string_view body, UnixTime receive_time,
+               std::string_view symbol_hint = {});
+
+  /// The connection was lost (not: closed by us after its streams had moved): what it brought has a gap.
+  void on_lost(std::uint32_t connection, UnixTime receive_time);
+
+  SessionStats stats() const;
+  const exchange::Adapter& adapter() const { return *adapter_; }
+  exchange::Adapter& adapter() { return *adapter_; }
+
+  /// The symbol's book, or null if there is none or it is not valid now.
+  const market::OrderBook* book(std::string_view symbol) const;
+  std::size_t books_live() const;
+  const std::unordered_map<std::string, market::Instrument>& instruments() const { return instruments_; }
+
+ private:
+  struct SymbolState;
+  class BookOutput;
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+  };
+
+  void on_payload(std::string_view symbol, UnixTime exchange_time, const market::Event::Payload& payload) override;
+  void on_trade(std::string_view symbol, UnixTime exchange_time, const market::Trade& trade,
+                std::int64_t sequence) override;
+  void on_book(const exchange::BookMessage& message) override;
+  void on_instrument(market::Instrument&& instrument) override;
+  void on_control(const exchange::ControlMessage& message) override;
+
+  SymbolState* symbol_of(std::string_view name);
+  bool is_superseded(SymbolState& symbol, market::EventType type);
+  void emit(const SymbolState& symbol, UnixTime exchange_time, Arrival arrival, const market::Event::Payload& payload);
+  void emit_gap(const SymbolState& symbol, market::EventType channel, std::string_view reason, std::int64_t from,
+                std::int64_t to, Arrival arrival);
+  void count(const exchange::Decoded& decoded);
+
+  std::unique_ptr<exchange::Adapter> adapter_;
+  market::EventSink& sink_;
+  SessionActions& actions_;
+  SessionOptions options_;
+  std::string_view exchange_;
+  Arrival arrival_;  // of the frame being decoded
+  std::unordered_map<std::string, std::unique_ptr<SymbolState>, TextHash, std::equal_to<>> symbols_;
+  SymbolState* last_symbol_ = nullptr;
+  std::unordered_map<std::string, market::Instrument> instruments_;
+  SessionStats stats_;
+};
+
+}  // namespace marketprism::feed
