@@ -1,0 +1,330 @@
+#include "marketprism/pool/lease_pool.hpp"
+
+#include <cassert>
+#include <utility>
+
+namespace marketprism::pool {
+namespace {
+
+// Long enough to mean "never", short enough that adding it to a time cannot overflow.
+constexpr Nanoseconds longest = std::chrono::hours(24 * 365 * 30);
+
+PoolConfig with_bounded_times(PoolConfig config) {
+  for (Nanoseconds* time :
+       {&config.max_idle_time, &config.max_lifetime, &config.acquire_timeout, &config.connect_timeout,
+        &config.health_check_interval, &config.health_check_timeout, &config.permit_tenure}) {
+    *time = std::min(*time, longest);
+  }
+  return config;
+}
+
+}  // namespace
+
+LeasePool::LeasePool(PoolConfig config, std::vector<Endpoint> endpoints, EjectionConfig ejection)
+    : per_endpoint_(endpoints.size()),
+      check_interval_(config.health_check_interval.count() > 0 ? std::min(config.health_check_interval, longest)
+                                                               : longest),
+      config_(with_bounded_times(std::move(config))),
+      endpoints_(std::move(endpoints), ejection),
+      failed_in_round_(endpoints_.size()),
+      backoff_(config_.dial_backoff),
+      random_(config_.seed) {
+  assert(config_.validate());
+  connections_.reserve(config_.max_size);
+}
+
+void LeasePool::use_ledger(PermitLedger& ledger, std::uint32_t member) {
+  assert(phase_ == Phase::made && member != PermitLedger::no_member);
+  ledger_ = &ledger;
+  ledger_member_ = member;
+}
+
+void LeasePool::start(Instant now) {
+  if (phase_ != Phase::made) return;
+  phase_ = Phase::running;
+  active_time_.start(now);
+  update_may_keep();
+  pump(now);
+}
+
+ConnectionHandle LeasePool::try_acquire_after_retiring(Instant now, const std::source_location& where) {
+  while (!idle_.empty()) {
+    const std::uint32_t index = idle_.pop_front(connections_);
+    Connection& connection = connections_[index];
+    if (connection.retire_at > now) {
+      lend(connection, now, where);
+      pump(now);
+      return {connection.id, index};
+    }
+    close(index, connection.expires_at <= now ? CloseReason::lifetime : CloseReason::idle);
+  }
+  pump(now);
+  return {};
+}
+
+Result<WaiterHandle> LeasePool::wait(Instant now, Nanoseconds timeout, std::source_location where) {
+  if (phase_ != Phase::running) {
+    ++counters_.stopped;
+    return std::unexpected(not_running_error());
+  }
+  // Looked at first even if the caller has done so: nobody may wait while a connection is idle.
+  const ConnectionHandle idle = try_acquire(now, where);
+  if (!idle && waiters_.size() >= config_.max_waiters) {
+    ++counters_.refused;
+    return fail(
+        ErrorCode::exhausted,
+        "pool '" + config_.name + "': as many acquires as max_waiters allows are waiting: " + describe_gauges());
+  }
+  const WaiterHandle handle = waiter_records_.add();
+  if (idle) {
+    waiter_records_.remove(handle.index);
+    actions_.push(Grant{handle, idle});
+    return handle;
+  }
+  Waiter& waiter = waiter_records_[handle.index];
+  waiter.since = now;
+  waiter.deadline = now + std::clamp(timeout, Nanoseconds(0), longest);
+  waiter.rounds_seen = failed_rounds_;
+  waiter.where = where;
+  wake_by(waiter.deadline);
+  waiters_.push_back(waiter_records_, handle.index);
+  waiter_deadlines_.add(waiter_records_, handle.index);
+  pump(now);
+  return handle;
+}
+
+bool LeasePool::cancel(WaiterHandle handle, Instant now) {
+  if (waiter_records_.find(handle) == nullptr) return false;
+  waiters_.erase(waiter_records_, handle.index);
+  waiter_deadlines_.remove(waiter_records_, handle.index);
+  waiter_records_.remove(handle.index);
+  ++counters_.cancelled;
+  pump(now);  // may leave the line for permits
+  return true;
+}
+
+void LeasePool::grant(std::uint32_t waiter_index, std::uint32_t index, Instant now, bool is_fresh) {
+  const Waiter& waiter = waiter_records_[waiter_index];
+  if (now > waiter.since) waits_.add((now - waiter.since).count());
+  if (is_fresh) ++counters_.dial_served;
+  lend(connections_[index], now, waiter.where);
+  actions_.push(Grant{waiter_records_.handle_of(waiter_index), connections_.handle_of(index)});
+  waiters_.erase(waiter_records_, waiter_index);
+  waiter_deadlines_.remove(waiter_records_, waiter_index);
+  waiter_records_.remove(waiter_index);
+}
+
+void LeasePool::reject(std::uint32_t waiter_index, Error error) {
+  actions_.push(Reject{waiter_records_.handle_of(waiter_index), std::move(error)});
+  waiters_.erase(waiter_records_, waiter_index);
+  waiter_deadlines_.remove(waiter_records_, waiter_index);
+  waiter_records_.remove(waiter_index);
+}
+
+bool LeasePool::release_broken(ConnectionHandle handle, Instant now) {
+  if (connections_.find(handle) == nullptr) return false;
+  return release_slowly(handle.index, now, true);
+}
+
+bool LeasePool::release_slowly(std::uint32_t index, Instant now, bool is_broken) {
+  Connection& connection = connections_[index];
+  if (connection.state == ConnectionState::active) {
+    end_hold(connection, now);
+    if (is_broken) {
+      ++connection.errors;
+      close(index, CloseReason::broken);
+    } else {
+      settle(index, now, false);
+    }
+    pump(now);
+    return true;
+  }
+  if (connection.state != ConnectionState::failed && connection.state != ConnectionState::closed) return false;
+  ++counters_.returned;
+  if (now > connection.since) holds_.add((now - connection.since).count());
+  if (connection.state == ConnectionState::failed) {
+    --failed_;
+    close(index, CloseReason::broken);
+    pump(now);
+    return true;
+  }
+  --closed_held_;
+  actions_.push(Close{connections_.handle_of(index), CloseReason::drained});
+  connections_.remove(index);
+  return true;
+}
+
+// A connection that is up and in nobody's hands: to the longest waiter, into the idle list or out of the pool.
+void LeasePool::settle(std::uint32_t index, Instant now, bool is_fresh) {
+  if (const auto reason = reason_to_go(connections_[index], now)) {
+    close(index, *reason);
+  } else if (!waiters_.empty()) {
+    grant(waiters_.front(), index, now, is_fresh);
+  } else {
+    make_idle(index, now);
+  }
+}
+
+std::optional<CloseReason> LeasePool::reason_to_go(const Connection& connection, Instant now) const {
+  if (phase_ != Phase::running) return CloseReason::drained;
+  if (size() > config_.max_size) return CloseReason::evicted;
+  if (connection.expires_at <= now) return CloseReason::lifetime;
+  if (is_yielding_ && ledger_->has_waiting()) {
+    if (waiters_.empty() || now - connection.created_at >= config_.permit_tenure) return CloseReason::evicted;
+  }
+  return std::nullopt;
+}
+
+// The connection must be out of every list and gauge.
+void LeasePool::close(std::uint32_t index, CloseReason reason) {
+  ++counters_.closed[static_cast<std::size_t>(reason)];
+  actions_.push(Close{connections_.handle_of(index), reason});
+  forget(index);
+}
+
+void LeasePool::forget(std::uint32_t index) {
+  release_claims(connections_[index]);
+  connections_.remove(index);
+  update_may_keep();
+  if (phase_ == Phase::draining && size() == 0) finish_drain(0);
+}
+
+void LeasePool::release_claims(Connection& connection) {
+  endpoints_.connection_closed(connection.endpoint);
+  if (ledger_ != nullptr) ledger_->give_back(ledger_member_);
+}
+
+void LeasePool::update_may_keep() {
+  if (is_yielding_ && !ledger_->has_waiting()) is_yielding_ = false;
+  may_keep_ = phase_ == Phase::running && size() <= config_.max_size && !is_yielding_;
+}
+
+// Starts the dials that are wanted now. Called after everything that can change the demand.
+void LeasePool::pump(Instant now) {
+  if (is_yielding_) update_may_keep();
+  if (phase_ != Phase::running) return;
+  if (is_in_permit_line_) {
+    if (dials_wanted(now) > 0) return;
+    is_in_permit_line_ = false;
+    ledger_->withdraw(ledger_member_);
+    return;
+  }
+  while (dials_wanted(now) > 0) {
+    if (!start_dial(now)) return;
+  }
+}
+
+std::size_t LeasePool::dials_wanted(Instant now) {
+  const std::size_t connecting = connecting_.size();
+  if (size() >= config_.max_size || connecting >= config_.max_connecting) return 0;
+  const std::size_t waiting = waiters_.size() > connecting ? waiters_.size() - connecting : 0;
+  const std::size_t missing = config_.min_size > size() ? config_.min_size - size() : 0;
+  const std::size_t wanted =
+      std::min({std::max(waiting, missing), config_.max_size - size(), config_.max_connecting - connecting});
+  if (wanted > 0 && now < dial_after_) {
+    wake_by(dial_after_);
+    return 0;
+  }
+  return wanted;
+}
+
+bool LeasePool::start_dial(Instant now) {
+  const auto endpoint = endpoints_.choose(now, random_, failed_in_round_);
+  assert(endpoint);  // a round ends as soon as all endpoints have failed
+  if (ledger_ != nullptr && !ledger_->try_take(ledger_member_)) {
+    is_in_permit_line_ = true;
+    return false;
+  }
+  endpoints_.connection_opened(*endpoint);
+  const ConnectionHandle handle = connections_.add();
+  Connection& connection = connections_[handle.index];
+  connection.endpoint = *endpoint;
+  connection.created_at = now;
+  connection.dial_round = dial_round_;
+  const Instant deadline = now + config_.connect_timeout;
+  connection.expires_at = deadline + config_.connect_timeout / 8;  // the connector's own, better error comes first
+  wake_by(connection.expires_at);
+  connecting_.push_back(connections_, handle.index);
+  actions_.push(Dial{handle, *endpoint, deadline});
+  return true;
+}
+
+bool LeasePool::dialed(ConnectionHandle handle, Instant now) {
+  Connection* connection = connections_.find(handle);
+  if (connection == nullptr || connection->state != ConnectionState::connecting) return false;
+  connecting_.erase(connections_, handle.index);
+  ++counters_.dials;
+  ++counters_.created;
+  const std::int64_t took_ns = std::max<std::int64_t>((now - connection->created_at).count(), 0);
+  connects_.add(took_ns);
+  PerEndpoint& measured = per_endpoint_[connection->endpoint];
+  measured.connect_ns += took_ns;
+  measured.mean_connect_ns = measured.connect_ns / ++measured.connects;
+  endpoints_.succeeded(connection->endpoint, now);
+  backoff_.reset();
+  dial_after_ = Instant::min();
+  failed_in_round_.assign(failed_in_round_.size(), false);
+  ++dial_round_;
+
+  connection->created_at = now;
+  const double shorter = config_.lifetime_jitter * random_.fraction();
+  const auto lifetime = static_cast<double>(config_.max_lifetime.count());
+  connection->expires_at = config_.max_lifetime.count() == 0
+                               ? now + longest
+                               : now + Nanoseconds(static_cast<std::int64_t>(lifetime * (1.0 - shorter)));
+  settle(handle.index, now, true);
+  pump(now);
+  return true;
+}
+
+void LeasePool::dial_failed(ConnectionHandle handle, Error error, Instant now) {
+  const Connection* connection = connections_.find(handle);
+  if (connection == nullptr || connection->state != ConnectionState::connecting) return;
+  fail_dial(handle.index, std::move(error), now);
+  pump(now);
+}
+
+void LeasePool::fail_dial(std::uint32_t index, Error error, Instant now) {
+  const std::uint32_t endpoint = connections_[index].endpoint;
+  const std::uint64_t round = connections_[index].dial_round;
+  connecting_.erase(connections_, index);
+  forget(index);
+  ++counters_.dials;
+  ++counters_.failures;
+  last_dial_error_ = std::move(error);
+  endpoints_.failed(endpoint, now, random_);
+  if (round != dial_round_) return;  // others of its round have failed before it and started the pause already
+  failed_in_round_[endpoint] = true;
+  if (!endpoints_.has_candidate(failed_in_round_)) end_round(now);
+}
+
+// Every endpoint has failed once since the last pause or success: pause.
+void LeasePool::end_round(Instant now) {
+  failed_in_round_.assign(failed_in_round_.size(), false);
+  ++dial_round_;
+  ++failed_rounds_;
+  dial_after_ = now + backoff_.next(random_);
+  reject_hopeless(now);
+}
+
+// Waiters get the dials' error when enough rounds have failed since they came. As long as some connection is up, they
+// wait for its return instead.
+void LeasePool::reject_hopeless(Instant now) {
+  if (size() > connecting_.size()) return;
+  while (!waiters_.empty()) {
+    const Waiter& waiter = waiter_records_[waiters_.front()];
+    if (!last_dial_error_.is_terminal && failed_rounds_ - waiter.rounds_seen <= config_.retry_attempts) return;
+    ++counters_.dial_errors;
+    reject(waiters_.front(), dial_error(waiter, now));
+  }
+}
+
+void LeasePool::abandon_dial(std::uint32_t index) {
+  ++counters_.dials;
+  ++counters_.abandoned;
+  connecting_.erase(connections_, index);
+  actions_.push(AbortDial{connections_.handle_of(index)});
+  forget(index);
+}
+
+}  // namespace marketprism::pool

@@ -1,0 +1,327 @@
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <source_location>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "marketprism/base/error.hpp"
+#include "marketprism/base/histogram.hpp"
+#include "marketprism/base/random.hpp"
+#include "marketprism/base/time.hpp"
+#include "marketprism/pool/action_queue.hpp"
+#include "marketprism/pool/backoff.hpp"
+#include "marketprism/pool/connection_state.hpp"
+#include "marketprism/pool/deadline_heap.hpp"
+#include "marketprism/pool/endpoint_set.hpp"
+#include "marketprism/pool/permit_ledger.hpp"
+#include "marketprism/pool/pool_config.hpp"
+#include "marketprism/pool/pool_stats.hpp"
+#include "marketprism/pool/slab.hpp"
+
+namespace marketprism::pool {
+
+using ConnectionHandle = Handle<struct ConnectionTag>;
+using WaiterHandle = Handle<struct WaiterTag>;
+
+/// What a LeasePool asks its driver to do, in this order.
+struct Dial {  ///< open a connection; answer with `dialed` or `dial_failed`
+  ConnectionHandle connection;
+  std::uint32_t endpoint = 0;
+  Instant deadline;
+};
+struct AbortDial {  ///< the dial is not wanted any more; an answer to it will be refused
+  ConnectionHandle connection;
+};
+struct Check {  ///< check an idle connection; answer with `checked`
+  ConnectionHandle connection;
+  Instant deadline;
+};
+struct Close {  ///< the connection has left the pool (its handle is stale): end what runs on it and destroy it
+  ConnectionHandle connection;
+  CloseReason reason{};
+};
+struct Break {  ///< cut a connection that is still held, without destroying it; a Close follows when its holder returns
+                ///< it
+  ConnectionHandle connection;
+};
+struct Grant {  ///< the waiter gets the connection
+  WaiterHandle waiter;
+  ConnectionHandle connection;
+};
+struct Reject {  ///< the waiter gets an error
+  WaiterHandle waiter;
+  Error error;
+};
+struct Drained {         ///< the pool has stopped; nothing follows but the Close of what is left
+  std::size_t left = 0;  ///< connections still held when the deadline passed
+};
+using LeaseAction = std::variant<Dial, AbortDial, Check, Close, Break, Grant, Reject, Drained>;
+
+/// The state machine of a pool of connections that are lent to one holder at a time. It knows connections by handle
+/// only; a driver owns the sockets, reports what happens to them and carries out the actions. After each call the
+/// driver takes all actions (`next_action`) and sees to it that `tick` is called at `wake_at` (or somewhat later).
+///
+/// Times are one loop's monotonic clock and may be cached; a `now` a little older than the last one does no harm.
+/// Owned by one event loop, no lock. The path of an idle connection (`try_acquire`, `release`) reads no clock and
+/// allocates nothing.
+class LeasePool {
+ public:
+  /// `config` must be valid. With a `ledger`, each connection also needs a permit of it (`member` is this pool's number
+  /// in it).
+  LeasePool(PoolConfig config, std::vector<Endpoint> endpoints, EjectionConfig ejection = {});
+  LeasePool(const LeasePool&) = delete;
+  LeasePool& operator=(const LeasePool&) = delete;
+  void use_ledger(PermitLedger& ledger, std::uint32_t member);
+
+  /// Begins to keep min_size connections up and to serve acquires.
+  void start(Instant now);
+
+  /// An idle connection, the one used last; or none. Then use `wait`; a miss is not counted as an acquire.
+  ConnectionHandle try_acquire(Instant now, std::source_location where = std::source_location::current()) {
+    const std::uint32_t index = idle_.front();
+    if (index == no_index) return {};
+    Connection& connection = connections_[index];
+    if (connection.retire_at <= now) [[unlikely]]
+      return try_acquire_after_retiring(now, where);
+    idle_.pop_front(connections_);
+    lend(connection, now, where);
+    return {connection.id, index};
+  }
+
+  /// Joins the line of waiters for at most `timeout`. A Grant or Reject with this handle follows, exactly one, unless
+  /// `cancel` succeeds. Errors at once: `closed` when not running, `exhausted` when max_waiters wait.
+  Result<WaiterHandle> wait(Instant now, Nanoseconds timeout,
+                            std::source_location where = std::source_location::current());
+  Result<WaiterHandle> wait(Instant now, std::source_location where = std::source_location::current()) {
+    return wait(now, config_.acquire_timeout, where);
+  }
+
+  /// Takes a waiter out of the line. False when it has been answered (a granted connection must then be released).
+  bool cancel(WaiterHandle waiter, Instant now);
+
+  /// The holder gives a connection back. It goes to the longest waiter, or becomes idle, or is closed. False for a
+  /// stale handle.
+  bool release(ConnectionHandle handle, Instant now) {
+    Connection* connection = connections_.find(handle);
+    if (connection == nullptr) return false;
+    if (connection->state != ConnectionState::active || !may_keep_ || !waiters_.empty() ||
+        connection->expires_at <= now) [[unlikely]] {
+      return release_slowly(handle.index, now, false);
+    }
+    end_hold(*connection, now);
+    make_idle(handle.index, now);
+    return true;
+  }
+
+  /// The holder gives back a connection that must not be used again.
+  bool release_broken(ConnectionHandle handle, Instant now);
+
+  /// Answers to Dial and Check. `dialed` is false when the connection is not wanted any more: the driver destroys it.
+  [[nodiscard]] bool dialed(ConnectionHandle handle, Instant now);
+  void dial_failed(ConnectionHandle handle, Error error, Instant now);
+  void checked(ConnectionHandle handle, bool is_healthy, Instant now);
+
+  /// The peer has cut or spoilt a connection: if nobody holds it, it is closed; else it will be when its holder returns
+  /// it.
+  void died(ConnectionHandle handle, Instant now);
+
+  /// Something went wrong on a connection in use that does not end it; only counted.
+  void count_error(ConnectionHandle handle);
+
+  /// Times out waiters, dials and checks, retires and checks idle connections, dials again after a pause.
+  void tick(Instant now);
+  /// When `tick` is due next. Never later than it must be; may move to an earlier time with any call.
+  [[nodiscard]] Instant wake_at() const { return wake_at_; }
+
+  /// The permit ledger's notices, brought to this pool's loop by the driver.
+  void permit_notice(PermitNotice notice, Instant now);
+
+  /// Stops: waiters are rejected, idle connections closed, dials abandoned; leases may end until `deadline`. Drained
+  /// follows.
+  void drain(Instant now, Instant deadline);
+
+  /// Changes the limits of a running pool. Surplus idle connections are closed now, surplus active ones when returned.
+  [[nodiscard]] Result<> resize(std::size_t min_size, std::size_t max_size, Instant now);
+
+  /// Closes connections to this endpoint after this idle time if max_idle_time is longer (a server's keep-alive hint, a
+  /// learned limit).
+  void set_idle_limit(std::uint32_t endpoint, Nanoseconds limit) { per_endpoint_[endpoint].idle_limit = limit; }
+
+  [[nodiscard]] std::optional<LeaseAction> next_action() { return actions_.pop(); }
+  [[nodiscard]] bool has_actions() const { return !actions_.empty(); }
+
+  [[nodiscard]] PoolStats stats(Instant now) const;
+  [[nodiscard]] PoolGauges gauges() const;
+  [[nodiscard]] std::vector<ConnectionInfo> connections(Instant now) const;
+  [[nodiscard]] std::optional<ConnectionInfo> connection(ConnectionHandle handle, Instant now) const;
+  [[nodiscard]] const PoolCounters& counters() const { return counters_; }
+  [[nodiscard]] const PoolConfig& config() const { return config_; }
+  [[nodiscard]] EndpointSet& endpoints() { return endpoints_; }
+  [[nodiscard]] const EndpointSet& endpoints() const { return endpoints_; }
+  [[nodiscard]] std::uint32_t endpoint_of(ConnectionHandle handle) const;
+  [[nodiscard]] std::uint64_t use_count(ConnectionHandle handle) const;
+  [[nodiscard]] bool is_running() const { return phase_ == Phase::running; }
+  [[nodiscard]] bool is_drained() const { return phase_ == Phase::drained; }
+  [[nodiscard]] std::size_t size() const { return connections_.size() - closed_held_; }
+  [[nodiscard]] std::size_t bytes() const;
+
+ private:
+  enum class Phase : std::uint8_t { made, running, draining, drained };
+
+  struct Connection : SlabLinks {
+    ConnectionState state = ConnectionState::connecting;
+    bool has_permit = false;
+    std::uint32_t endpoint = 0;
+    Instant retire_at{};   // idle: when it must go
+    Instant expires_at{};  // end of its life; until it is up, its dial is given up then
+    Instant since{};       // lent, idle or checking since
+    std::uint64_t uses = 0;
+    std::source_location holder;
+    Instant check_at{};  // next health check; while checking, when the check is given up
+    Instant created_at{};
+    Instant idle_since{};
+    std::uint64_t health_checks = 0;
+    std::uint64_t errors = 0;
+    std::uint64_t dial_round = 0;
+  };
+
+  struct Waiter : SlabLinks {
+    Instant since{};
+    Instant deadline{};
+    std::uint32_t heap_place = 0;
+    std::uint64_t rounds_seen = 0;  // failed_rounds_ when it joined
+    std::source_location where;
+  };
+
+  struct PerEndpoint {
+    std::int64_t mean_connect_ns = 0;
+    std::int64_t connect_ns = 0;
+    std::int64_t connects = 0;
+    Nanoseconds idle_limit = Nanoseconds::max();
+  };
+
+  using Connections = Slab<Connection, ConnectionTag>;
+  using Waiters = Slab<Waiter, WaiterTag>;
+
+  void lend(Connection& connection, Instant now, const std::source_location& where) {
+    active_time_.advance(now, active_);
+    connection.state = ConnectionState::active;
+    connection.since = now;
+    connection.holder = where;
+    ++active_;
+    ++counters_.acquired;
+    if (connection.uses++ != 0) {
+      ++counters_.reused;
+      time_saved_ns_ += per_endpoint_[connection.endpoint].mean_connect_ns;
+    }
+  }
+
+  void end_hold(Connection& connection, Instant now) {
+    active_time_.advance(now, active_);
+    --active_;
+    ++counters_.returned;
+    if (now > connection.since) holds_.add((now - connection.since).count());  // zeros: returned - holds_.count()
+  }
+
+  void make_idle(std::uint32_t index, Instant now) {
+    Connection& connection = connections_[index];
+    connection.state = ConnectionState::idle;
+    connection.since = connection.idle_since = now;
+    connection.check_at = now + check_interval_;
+    connection.retire_at = std::min(
+        connection.expires_at, now + std::min(config_.max_idle_time, per_endpoint_[connection.endpoint].idle_limit));
+    wake_by(std::min(connection.check_at, connection.retire_at));
+    idle_.push_front(connections_, index);
+  }
+
+  void wake_by(Instant when) {
+    if (when < wake_at_) wake_at_ = when;
+  }
+
+  ConnectionHandle try_acquire_after_retiring(Instant now, const std::source_location& where);
+  bool release_slowly(std::uint32_t index, Instant now, bool is_broken);
+  void settle(std::uint32_t index, Instant now, bool is_fresh);
+  void put_back_in_order(std::uint32_t index, Instant now);
+  std::optional<CloseReason> reason_to_go(const Connection& connection, Instant now) const;
+  void close(std::uint32_t index, CloseReason reason);
+  void forget(std::uint32_t index);
+  void release_claims(Connection& connection);
+  void evict_oldest_idle();
+
+  void pump(Instant now);
+  std::size_t dials_wanted(Instant now);
+  bool start_dial(Instant now);
+  void abandon_dial(std::uint32_t index);
+  void fail_dial(std::uint32_t index, Error error, Instant now);
+  void end_round(Instant now);
+  void reject_hopeless(Instant now);
+
+  void grant(std::uint32_t waiter, std::uint32_t index, Instant now, bool is_fresh);
+  void reject(std::uint32_t waiter, Error error);
+  void time_out_waiters(Instant now);
+  void time_out_work(Instant now);
+  void retire_and_check_idle(Instant now);
+  Instant check_due(const Connection& connection) const;
+  void start_check(std::uint32_t index, Instant now);
+  void shrink();
+  void finish_check(std::uint32_t index, bool is_healthy, Instant now);
+  void break_held(Instant now);
+  void finish_drain(std::size_t left);
+  void update_may_keep();
+  void set_wake(Instant now);
+
+  Error timeout_error(const Waiter& waiter, Instant now) const;
+  Error dial_error(const Waiter& waiter, Instant now) const;
+  Error not_running_error() const;
+  std::string describe_gauges() const;
+  std::string describe_holders(Instant now) const;
+  ConnectionInfo info_of(const Connection& connection, Instant now) const;
+
+  // What the fast path touches comes first.
+  Connections connections_;
+  IndexList idle_;     // most recently used first
+  IndexList waiters_;  // longest waiting first
+  std::vector<PerEndpoint> per_endpoint_;
+  std::size_t active_ = 0;
+  TimeWeightedMean active_time_;
+  PoolCounters counters_;
+  std::int64_t time_saved_ns_ = 0;
+  bool may_keep_ = false;  // running and within max_size, and no other loop may need our permits
+  Instant wake_at_ = Instant::max();
+  Nanoseconds check_interval_;
+  PoolConfig config_;
+
+  IndexList connecting_;
+  IndexList checking_;
+  std::size_t failed_ = 0;
+  std::size_t closed_held_ = 0;
+  Waiters waiter_records_;
+  DeadlineHeap<Waiters> waiter_deadlines_;
+  ActionQueue<LeaseAction> actions_;
+  Histogram connects_;
+  Histogram waits_;  // zeros: acquired - waits_.count()
+  Histogram holds_;
+  Histogram checks_;
+
+  EndpointSet endpoints_;
+  std::vector<bool> failed_in_round_;
+  std::uint64_t dial_round_ = 1;
+  std::uint64_t failed_rounds_ = 0;
+  Backoff backoff_;
+  Instant dial_after_ = Instant::min();
+  Error last_dial_error_;
+  Random random_;
+
+  PermitLedger* ledger_ = nullptr;
+  std::uint32_t ledger_member_ = PermitLedger::no_member;
+  bool is_in_permit_line_ = false;
+  bool is_yielding_ = false;  // another loop asked for a permit when we had no idle connection
+
+  Phase phase_ = Phase::made;
+  Instant drain_deadline_ = Instant::max();
+};
+
+}  // namespace marketprism::pool

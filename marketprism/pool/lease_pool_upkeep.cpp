@@ -1,0 +1,247 @@
+// The part of LeasePool that runs in the background: health checks, retiring, time-outs, permits, drain and resize.
+#include <cassert>
+#include <utility>
+
+#include "marketprism/pool/lease_pool.hpp"
+
+namespace marketprism::pool {
+
+void LeasePool::tick(Instant now) {
+  time_out_waiters(now);
+  time_out_work(now);
+  if (phase_ == Phase::running) retire_and_check_idle(now);
+  if (phase_ == Phase::draining && now >= drain_deadline_) break_held(now);
+  pump(now);
+  set_wake(now);
+}
+
+void LeasePool::set_wake(Instant now) {
+  Instant wake = Instant::max();
+  const auto by = [&wake](Instant when) { wake = std::min(wake, when); };
+  if (!waiter_deadlines_.empty()) by(waiter_records_[waiter_deadlines_.top()].deadline);
+  for (auto i = connecting_.front(); i != no_index; i = connections_[i].next) by(connections_[i].expires_at);
+  for (auto i = checking_.front(); i != no_index; i = connections_[i].next) by(connections_[i].check_at);
+  const bool may_start_check = checking_.size() < config_.max_checking;  // else the end of one wakes us
+  for (auto i = idle_.front(); i != no_index; i = connections_[i].next) {
+    by(connections_[i].retire_at);
+    if (may_start_check) by(check_due(connections_[i]));
+  }
+  if (phase_ == Phase::draining) by(drain_deadline_);
+  wake_at_ = wake;
+  if (phase_ == Phase::running) dials_wanted(now);  // wakes at the end of a pause if something is wanted
+}
+
+void LeasePool::time_out_waiters(Instant now) {
+  while (!waiter_deadlines_.empty()) {
+    const std::uint32_t index = waiter_deadlines_.top();
+    const Waiter& waiter = waiter_records_[index];
+    if (waiter.deadline > now) return;
+    ++counters_.timeouts;
+    reject(index, timeout_error(waiter, now));
+  }
+}
+
+// Connectors keep deadlines themselves; one that does not must not be able to hold up the pool.
+void LeasePool::time_out_work(Instant now) {
+  for (auto i = connecting_.front(); i != no_index;) {
+    const std::uint32_t next = connections_[i].next;
+    if (connections_[i].expires_at <= now) {
+      actions_.push(AbortDial{connections_.handle_of(i)});
+      fail_dial(i,
+                Error{ErrorCode::timed_out,
+                      "connecting to " + endpoints_[connections_[i].endpoint].name() + " did not end by its deadline",
+                      false, nullptr},
+                now);
+    }
+    i = next;
+  }
+  for (auto i = checking_.front(); i != no_index;) {
+    const std::uint32_t next = connections_[i].next;
+    if (connections_[i].check_at <= now) finish_check(i, false, now);
+    i = next;
+  }
+}
+
+void LeasePool::retire_and_check_idle(Instant now) {
+  for (auto i = idle_.back(); i != no_index;) {  // longest unused first
+    const Connection& connection = connections_[i];
+    const std::uint32_t next = connection.prev;
+    if (connection.retire_at <= now) {
+      idle_.erase(connections_, i);
+      close(i, connections_[i].expires_at <= now ? CloseReason::lifetime : CloseReason::idle);
+    } else if (checking_.size() < config_.max_checking && check_due(connection) <= now) {
+      start_check(i, now);
+    }
+    i = next;
+  }
+}
+
+// A check must not make an acquire wait, so the last connection of a full pool is left alone for two intervals more.
+Instant LeasePool::check_due(const Connection& connection) const {
+  const bool is_spare = idle_.size() > 1 || size() < config_.max_size;
+  return is_spare ? connection.check_at : connection.check_at + 2 * check_interval_;
+}
+
+void LeasePool::start_check(std::uint32_t index, Instant now) {
+  Connection& connection = connections_[index];
+  idle_.erase(connections_, index);
+  checking_.push_back(connections_, index);
+  connection.state = ConnectionState::checking;
+  connection.since = now;
+  connection.check_at = now + config_.health_check_timeout + config_.health_check_timeout / 8;
+  wake_by(connection.check_at);
+  actions_.push(Check{connections_.handle_of(index), now + config_.health_check_timeout});
+}
+
+void LeasePool::checked(ConnectionHandle handle, bool is_healthy, Instant now) {
+  const Connection* connection = connections_.find(handle);
+  if (connection == nullptr || connection->state != ConnectionState::checking) return;
+  finish_check(handle.index, is_healthy, now);
+  pump(now);
+}
+
+void LeasePool::finish_check(std::uint32_t index, bool is_healthy, Instant now) {
+  Connection& connection = connections_[index];
+  checking_.erase(connections_, index);
+  ++counters_.health_checks;
+  ++connection.health_checks;
+  checks_.add((now - connection.since).count());
+  wake_by(now);  // the next check that is due may start
+  if (!is_healthy) {
+    ++counters_.failed_checks;
+    close(index, CloseReason::unhealthy);
+    return;
+  }
+  if (const auto reason = reason_to_go(connection, now)) return close(index, *reason);
+  if (connection.retire_at <= now) return close(index, CloseReason::idle);
+  if (!waiters_.empty()) return grant(waiters_.front(), index, now, false);
+  put_back_in_order(index, now);
+}
+
+// Back to where it was: a check is no use, and must not keep a surplus connection alive.
+void LeasePool::put_back_in_order(std::uint32_t index, Instant now) {
+  Connection& connection = connections_[index];
+  connection.state = ConnectionState::idle;
+  connection.since = connection.idle_since;
+  connection.check_at = now + check_interval_;
+  wake_by(std::min(connection.check_at, connection.retire_at));
+  std::uint32_t before = no_index;
+  for (auto i = idle_.back(); i != no_index && connections_[i].since < connection.since; i = connections_[i].prev)
+    before = i;
+  idle_.insert_before(connections_, index, before);
+}
+
+void LeasePool::died(ConnectionHandle handle, Instant now) {
+  Connection* connection = connections_.find(handle);
+  if (connection == nullptr) return;
+  switch (connection->state) {
+    case ConnectionState::active:
+      active_time_.advance(now, active_);
+      --active_;
+      ++failed_;
+      ++connection->errors;
+      connection->state = ConnectionState::failed;
+      return;
+    case ConnectionState::idle: idle_.erase(connections_, handle.index); break;
+    case ConnectionState::checking: checking_.erase(connections_, handle.index); break;
+    default: return;
+  }
+  close(handle.index, CloseReason::unhealthy);
+  wake_by(now);
+  pump(now);
+}
+
+void LeasePool::count_error(ConnectionHandle handle) {
+  if (Connection* connection = connections_.find(handle)) ++connection->errors;
+}
+
+void LeasePool::permit_notice(PermitNotice notice, Instant now) {
+  if (ledger_ == nullptr) return;
+  if (notice == PermitNotice::granted) {
+    is_in_permit_line_ = false;
+    pump(now);
+    if (!is_in_permit_line_) ledger_->withdraw(ledger_member_);  // it was for a demand that has gone
+    return;
+  }
+  if (phase_ != Phase::running || !ledger_->has_waiting()) return;
+  if (idle_.empty()) {
+    is_yielding_ = true;
+    update_may_keep();
+  } else {
+    evict_oldest_idle();
+    pump(now);
+  }
+}
+
+void LeasePool::evict_oldest_idle() {
+  const std::uint32_t index = idle_.back();
+  idle_.erase(connections_, index);
+  close(index, CloseReason::evicted);
+}
+
+void LeasePool::drain(Instant now, Instant deadline) {
+  if (phase_ == Phase::drained) return;
+  drain_deadline_ = phase_ == Phase::draining ? std::min(drain_deadline_, deadline) : deadline;
+  wake_by(drain_deadline_);
+  if (phase_ == Phase::draining) return;
+  phase_ = Phase::draining;
+  update_may_keep();
+  while (!waiters_.empty()) {
+    ++counters_.stopped;
+    reject(waiters_.front(), not_running_error());
+  }
+  if (size() == 0) return finish_drain(0);
+  while (!connecting_.empty()) abandon_dial(connecting_.front());
+  while (!idle_.empty()) close(idle_.pop_front(connections_), CloseReason::drained);
+  while (!checking_.empty()) close(checking_.pop_front(connections_), CloseReason::drained);
+  if (ledger_ != nullptr) ledger_->withdraw(ledger_member_);
+  if (phase_ == Phase::draining && now >= drain_deadline_) break_held(now);
+}
+
+// The drain's deadline has passed: what is still held is cut, and destroyed when its holder lets go.
+void LeasePool::break_held(Instant now) {
+  active_time_.advance(now, active_);
+  std::size_t left = 0;
+  for (std::uint32_t i = 0; i < connections_.end(); ++i) {
+    Connection& connection = connections_[i];
+    if (connection.id == 0) continue;
+    assert(connection.state == ConnectionState::active || connection.state == ConnectionState::failed);
+    connection.state = ConnectionState::closed;
+    ++counters_.closed[static_cast<std::size_t>(CloseReason::drained)];
+    release_claims(connection);
+    actions_.push(Break{connections_.handle_of(i)});
+    ++left;
+  }
+  active_ = failed_ = 0;
+  closed_held_ = left;
+  finish_drain(left);
+}
+
+void LeasePool::finish_drain(std::size_t left) {
+  phase_ = Phase::drained;
+  if (ledger_ != nullptr) ledger_->withdraw(ledger_member_);
+  actions_.push(Drained{left});
+}
+
+Result<> LeasePool::resize(std::size_t min_size, std::size_t max_size, Instant now) {
+  PoolConfig changed = config_;
+  changed.min_size = min_size;
+  changed.max_size = max_size;
+  if (auto ok = changed.validate(); !ok) return ok;
+  active_time_.advance(now, active_);
+  active_time_.scale(static_cast<double>(max_size) /
+                     static_cast<double>(config_.max_size));  // it is relative to max_size
+  config_.min_size = min_size;
+  config_.max_size = max_size;
+  shrink();
+  update_may_keep();
+  pump(now);
+  return {};
+}
+
+void LeasePool::shrink() {
+  while (size() > config_.max_size && !connecting_.empty()) abandon_dial(connecting_.back());
+  while (size() > config_.max_size && !idle_.empty()) evict_oldest_idle();
+}
+
+}  // namespace marketprism::pool

@@ -1,0 +1,113 @@
+#include "marketprism/pool/permit_ledger.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+namespace marketprism::pool {
+
+PermitLedger::PermitLedger(std::uint32_t permits, std::uint32_t max_members)
+    : total_(permits),
+      max_members_(max_members),
+      members_(std::make_unique<Member[]>(max_members)),
+      available_(permits) {
+  assert(permits > 0 && max_members > 0);
+}
+
+std::uint32_t PermitLedger::join(Notify notify, void* context) {
+  std::uint32_t member = members_used_.load();
+  do {
+    if (member >= max_members_) return no_member;
+  } while (!members_used_.compare_exchange_weak(member, member + 1));
+  members_[member].context = context;
+  members_[member].notify = notify;
+  return member;
+}
+
+bool PermitLedger::try_take(std::uint32_t member) {
+  Member& self = members_[member];
+  if (take_reserved(self)) return true;
+  // Nobody jumps the line: while others wait, a free permit is already on its way to one of them.
+  if (!has_waiting() && decrement(available_)) {
+    self.held.fetch_add(1);
+    return true;
+  }
+  // Both in this order, so that whoever sees waiting_ > 0 finds a member that wants.
+  if (self.wants.exchange(1) == 0) waiting_.fetch_add(1);
+  hand_out();  // a permit may have come back between the two looks
+  if (take_reserved(self)) return true;
+  announce_shortage(member);
+  return false;
+}
+
+void PermitLedger::give_back(std::uint32_t member) {
+  [[maybe_unused]] const bool had_one = decrement(members_[member].held);
+  assert(had_one);
+  available_.fetch_add(1);
+  hand_out();
+}
+
+void PermitLedger::withdraw(std::uint32_t member) {
+  Member& self = members_[member];
+  if (self.wants.exchange(0) == 1) waiting_.fetch_sub(1);
+  while (decrement(self.reserved)) available_.fetch_add(1);
+  hand_out();
+}
+
+void PermitLedger::leave(std::uint32_t member) {
+  members_[member].notify = nullptr;
+  withdraw(member);
+  assert(members_[member].held.load() == 0);
+}
+
+bool PermitLedger::decrement(std::atomic<std::uint32_t>& value) {
+  std::uint32_t seen = value.load();
+  while (seen > 0) {
+    if (value.compare_exchange_weak(seen, seen - 1)) return true;
+  }
+  return false;
+}
+
+bool PermitLedger::take_reserved(Member& member) {
+  if (!decrement(member.reserved)) return false;
+  member.held.fetch_add(1);
+  return true;
+}
+
+// Gives free permits to those in line. After putting a permit back it looks again, since a member may have joined the
+// line in between and found nothing.
+void PermitLedger::hand_out() {
+  while (waiting_.load() > 0 && decrement(available_)) {
+    if (reserve_for_next()) continue;
+    available_.fetch_add(1);
+  }
+}
+
+bool PermitLedger::reserve_for_next() {
+  const std::uint32_t count = members_used_.load();
+  const std::uint32_t start = cursor_.load();
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::uint32_t index = (start + i) % count;
+    Member& member = members_[index];
+    std::uint32_t one = 1;
+    if (!member.wants.compare_exchange_strong(one, 0)) continue;
+    waiting_.fetch_sub(1);
+    cursor_.store(index + 1);
+    member.reserved.fetch_add(1);
+    tell(member, PermitNotice::granted);
+    return true;
+  }
+  return false;
+}
+
+void PermitLedger::tell(Member& member, PermitNotice notice) {
+  if (const Notify notify = member.notify.load()) notify(member.context.load(), notice);
+}
+
+void PermitLedger::announce_shortage(std::uint32_t from) {
+  const std::uint32_t count = members_used_.load();
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (i != from && members_[i].held.load() > 0) tell(members_[i], PermitNotice::shortage);
+  }
+}
+
+}  // namespace marketprism::pool

@@ -1,0 +1,77 @@
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace marketprism::pool {
+
+/// What the ledger tells a member; see `PermitLedger::join`.
+enum class PermitNotice : std::uint8_t {
+  granted,   ///< a permit the member asked for is reserved for it: call `try_take`
+  shortage,  ///< another member needs a permit: close an idle connection if there is one
+};
+
+/// Permits to open connections, shared by the pools of several event loops, so that max_size holds over all of them. A
+/// member that finds none left is put in line (one request each) and told when a permit has been reserved for it;
+/// permits go round the members in turn, so none starves. Any thread; lock-free. Made before its members, destroyed
+/// after them.
+class PermitLedger {
+ public:
+  /// Called on any member's thread, while that one takes or gives back: post to the own loop, do nothing else.
+  using Notify = void (*)(void* context, PermitNotice notice);
+
+  explicit PermitLedger(std::uint32_t permits, std::uint32_t max_members = 64);
+  PermitLedger(const PermitLedger&) = delete;
+  PermitLedger& operator=(const PermitLedger&) = delete;
+
+  /// Registers a pool; returns its member number, or `no_member` when max_members have joined.
+  std::uint32_t join(Notify notify, void* context);
+  static constexpr std::uint32_t no_member = 0xffff'ffff;
+
+  /// Takes a permit. False: none is left for this member; it is now in line and will be told.
+  bool try_take(std::uint32_t member);
+
+  /// Returns a permit that was taken.
+  void give_back(std::uint32_t member);
+
+  /// Leaves the line, and passes on a permit that was reserved but not taken.
+  void withdraw(std::uint32_t member);
+
+  /// Leaves the ledger: no more notices begin after this. The member must hold no permit.
+  void leave(std::uint32_t member);
+
+  /// True while some member waits for a permit. One relaxed load: fit for every release.
+  bool has_waiting() const { return waiting_.load(std::memory_order_relaxed) > 0; }
+  std::uint32_t total() const { return total_; }
+  /// Not taken and not reserved.
+  std::uint32_t available() const { return static_cast<std::uint32_t>(available_.load()); }
+  std::uint32_t held(std::uint32_t member) const { return members_[member].held.load(); }
+
+ private:
+  // One cache line each, so that members do not disturb each other.
+  struct alignas(64) Member {
+    std::atomic<Notify> notify{nullptr};
+    std::atomic<void*> context{nullptr};
+    std::atomic<std::uint32_t> wants{0};  // 0 or 1
+    std::atomic<std::uint32_t> reserved{0};
+    std::atomic<std::uint32_t> held{0};
+  };
+
+  static bool decrement(std::atomic<std::uint32_t>& value);
+  bool take_reserved(Member& member);
+  void hand_out();
+  bool reserve_for_next();
+  void tell(Member& member, PermitNotice notice);
+  void announce_shortage(std::uint32_t from);
+
+  const std::uint32_t total_;
+  const std::uint32_t max_members_;
+  std::unique_ptr<Member[]> members_;
+  alignas(64) std::atomic<std::uint32_t> available_;
+  std::atomic<std::int32_t> waiting_{0};  // may be -1 for the moment between two steps of try_take
+  std::atomic<std::uint32_t> members_used_{0};
+  std::atomic<std::uint32_t> cursor_{0};
+};
+
+}  // namespace marketprism::pool

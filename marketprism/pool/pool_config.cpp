@@ -1,0 +1,114 @@
+#include "marketprism/pool/pool_config.hpp"
+
+#include <algorithm>
+#include <string_view>
+
+#include <fmt/format.h>
+
+namespace marketprism::pool {
+namespace {
+
+std::unexpected<Error> refuse(const PoolConfig& config, std::string_view what) {
+  return fail(ErrorCode::invalid_argument, fmt::format("pool '{}': {}", config.name, what), true);
+}
+
+Result<> require_positive(const PoolConfig& config, std::string_view option, Nanoseconds value) {
+  if (value.count() > 0) return {};
+  return refuse(config, fmt::format("{} must be longer than 0, not {} ns", option, value.count()));
+}
+
+Result<> check_sizes(const PoolConfig& c) {
+  if (c.max_size == 0) return refuse(c, "max_size is 0: no connection could ever be opened");
+  if (c.max_size > 1'000'000) return refuse(c, fmt::format("max_size {} is over 1,000,000", c.max_size));
+  if (c.min_size > c.max_size) {
+    return refuse(c, fmt::format("min_size {} is larger than max_size {}", c.min_size, c.max_size));
+  }
+  if (c.max_connecting == 0) return refuse(c, "max_connecting is 0: no connection could ever be opened");
+  if (c.max_checking == 0 && c.health_check_interval.count() > 0) {
+    return refuse(
+        c, "max_checking is 0 but health_check_interval is not: set health_check_interval to 0 to check nothing");
+  }
+  if (c.max_waiters > 10'000'000) return refuse(c, fmt::format("max_waiters {} is over 10,000,000", c.max_waiters));
+  return {};
+}
+
+Result<> check_times(const PoolConfig& c) {
+  const std::pair<std::string_view, Nanoseconds> positive[] = {{"max_idle_time", c.max_idle_time},
+                                                               {"acquire_timeout", c.acquire_timeout},
+                                                               {"connect_timeout", c.connect_timeout},
+                                                               {"health_check_timeout", c.health_check_timeout}};
+  for (const auto& [option, value] : positive) {
+    if (auto ok = require_positive(c, option, value); !ok) return ok;
+  }
+  if (c.max_lifetime.count() < 0) return refuse(c, "max_lifetime is negative; 0 means no limit");
+  if (c.health_check_interval.count() < 0) return refuse(c, "health_check_interval is negative; 0 means no checks");
+  if (!(c.lifetime_jitter >= 0.0 && c.lifetime_jitter <= 0.025)) {
+    return refuse(c, fmt::format("lifetime_jitter {} is not within 0 and 0.025", c.lifetime_jitter));
+  }
+  const BackoffConfig& b = c.dial_backoff;
+  if (b.base.count() <= 0 || b.cap < b.base || b.floor.count() < 0 || b.floor > b.base) {
+    return refuse(c, "dial_backoff needs 0 <= floor <= base <= cap and base longer than 0");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<> PoolConfig::validate() const {
+  if (name.empty()) return refuse(*this, "it has no name");
+  if (auto ok = check_sizes(*this); !ok) return ok;
+  return check_times(*this);
+}
+
+HttpPoolConfig::HttpPoolConfig() {
+  connections.name = "http";
+  connections.type = PoolType::http;
+}
+
+std::size_t HttpPoolConfig::per_host() const {
+  return max_per_host != 0 ? max_per_host : std::max<std::size_t>(1, connections.max_size / 2);
+}
+
+Result<> HttpPoolConfig::validate() const {
+  if (auto ok = connections.validate(); !ok) return ok;
+  if (max_per_host > connections.max_size) {
+    return refuse(connections,
+                  fmt::format("max_per_host {} is larger than max_size {}", max_per_host, connections.max_size));
+  }
+  const std::pair<std::string_view, Nanoseconds> positive[] = {{"total_timeout", total_timeout},
+                                                               {"read_timeout", read_timeout},
+                                                               {"dns_ttl", dns_ttl},
+                                                               {"keep_alive", keep_alive}};
+  for (const auto& [option, value] : positive) {
+    if (auto ok = require_positive(connections, option, value); !ok) return ok;
+  }
+  if (!(retry_budget.share >= 0.0 && retry_budget.share <= 1.0)) {
+    return refuse(connections, fmt::format("retry_budget.share {} is not within 0 and 1", retry_budget.share));
+  }
+  return {};
+}
+
+WebSocketPoolConfig::WebSocketPoolConfig() {
+  connections.name = "websocket";
+  connections.type = PoolType::websocket;
+  connections.max_size = 20;
+  connections.min_size = 2;
+}
+
+Result<> WebSocketPoolConfig::validate() const {
+  if (auto ok = connections.validate(); !ok) return ok;
+  if (slots.streams_per_connection == 0) return refuse(connections, "slots.streams_per_connection is 0");
+  if (slots.streams_per_message == 0) return refuse(connections, "slots.streams_per_message is 0");
+  const std::pair<std::string_view, Nanoseconds> positive[] = {{"ping_interval", ping_interval},
+                                                               {"pong_timeout", pong_timeout},
+                                                               {"close_timeout", close_timeout},
+                                                               {"slots.messages.interval", slots.messages.interval},
+                                                               {"slots.subscribe_timeout", slots.subscribe_timeout},
+                                                               {"slots.overlap_timeout", slots.overlap_timeout}};
+  for (const auto& [option, value] : positive) {
+    if (auto ok = require_positive(connections, option, value); !ok) return ok;
+  }
+  return {};
+}
+
+}  // namespace marketprism::pool
