@@ -69,13 +69,16 @@ class WebSocketParser {
   enum class Step : std::uint8_t { incomplete, again, message, failed };
 
   Step read_header();
-  Step check_header(std::uint8_t first, std::uint8_t second, std::uint64_t length);
-  Step check_data_header();
+  Step check_flags(std::uint8_t first);
+  Step check_size();
+  void begin_message();
   Step take_payload(WebSocketMessage& message);
+  bool process(char* payload, std::size_t count);
   Step end_control_frame(std::string_view payload, WebSocketMessage& message);
   Step end_data_frame(std::string_view payload, WebSocketMessage& message);
-  bool process(char* payload, std::size_t count);
+  Step decompress(std::string_view fragment);
   Step refuse(WebSocketCloseCode close_code, ErrorCode code, std::string_view what);
+  Step refuse_size(std::string_view what, std::uint64_t limit);
   void tidy_assembly();
 
   WebSocketParserOptions options_;
@@ -86,6 +89,7 @@ class WebSocketParser {
   bool in_message_ = false;     ///< between the first and the last frame of a message
   bool is_compressed_ = false;  ///< the message being read is
   bool is_closed_ = false;
+  bool is_finished_ = false;  ///< closed or failed: nothing is parsed any more
   bool assembly_is_delivered_ = false;
   WebSocketMessageKind message_kind_ = WebSocketMessageKind::text;
   WebSocketCloseCode close_code_ = WebSocketCloseCode::normal;
