@@ -25,10 +25,7 @@ LeasePool::LeasePool(PoolConfig config, std::vector<Endpoint> endpoints, Ejectio
       check_interval_(config.health_check_interval.count() > 0 ? std::min(config.health_check_interval, longest)
                                                                : longest),
       config_(with_bounded_times(std::move(config))),
-      endpoints_(std::move(endpoints), ejection),
-      failed_in_round_(endpoints_.size()),
-      backoff_(config_.dial_backoff),
-      random_(config_.seed) {
+      rounds_(std::move(endpoints), ejection, config_.dial_backoff, config_.seed) {
   assert(config_.validate());
   connections_.reserve(config_.max_size);
 }
@@ -84,7 +81,7 @@ Result<WaiterHandle> LeasePool::wait(Instant now, Nanoseconds timeout, std::sour
   Waiter& waiter = waiter_records_[handle.index];
   waiter.since = now;
   waiter.deadline = now + std::clamp(timeout, Nanoseconds(0), longest);
-  waiter.rounds_seen = failed_rounds_;
+  waiter.rounds_seen = rounds_.failed_rounds();
   waiter.where = where;
   wake_by(waiter.deadline);
   waiters_.push_back(waiter_records_, handle.index);
@@ -190,7 +187,7 @@ void LeasePool::forget(std::uint32_t index) {
 }
 
 void LeasePool::release_claims(Connection& connection) {
-  endpoints_.connection_closed(connection.endpoint);
+  endpoints().connection_closed(connection.attempt.endpoint);
   if (ledger_ != nullptr) ledger_->give_back(ledger_member_);
 }
 
@@ -221,31 +218,37 @@ std::size_t LeasePool::dials_wanted(Instant now) {
   const std::size_t missing = config_.min_size > size() ? config_.min_size - size() : 0;
   const std::size_t wanted =
       std::min({std::max(waiting, missing), config_.max_size - size(), config_.max_connecting - connecting});
-  if (wanted > 0 && now < dial_after_) {
-    wake_by(dial_after_);
+  if (wanted > 0 && now < rounds_.dial_after()) {
+    wake_by(rounds_.dial_after());
     return 0;
   }
   return wanted;
 }
 
 bool LeasePool::start_dial(Instant now) {
-  const auto endpoint = endpoints_.choose(now, random_, failed_in_round_);
-  assert(endpoint);  // a round ends as soon as all endpoints have failed
+  if (budget_ != nullptr && budget_->ready_at(now) > now) {
+    wake_by(budget_->ready_at(now));
+    return false;
+  }
   if (ledger_ != nullptr && !ledger_->try_take(ledger_member_)) {
     is_in_permit_line_ = true;
     return false;
   }
-  endpoints_.connection_opened(*endpoint);
+  if (budget_ != nullptr && !budget_->try_take(now)) {  // another loop was faster
+    if (ledger_ != nullptr) ledger_->give_back(ledger_member_);
+    wake_by(budget_->ready_at(now));
+    return false;
+  }
+  const DialRounds::Attempt attempt = rounds_.start(now);
   const ConnectionHandle handle = connections_.add();
   Connection& connection = connections_[handle.index];
-  connection.endpoint = *endpoint;
+  connection.attempt = attempt;
   connection.created_at = now;
-  connection.dial_round = dial_round_;
   const Instant deadline = now + config_.connect_timeout;
   connection.expires_at = deadline + config_.connect_timeout / 8;  // the connector's own, better error comes first
   wake_by(connection.expires_at);
   connecting_.push_back(connections_, handle.index);
-  actions_.push(Dial{handle, *endpoint, deadline});
+  actions_.push(Dial{handle, attempt.endpoint, deadline});
   return true;
 }
 
@@ -257,17 +260,13 @@ bool LeasePool::dialed(ConnectionHandle handle, Instant now) {
   ++counters_.created;
   const std::int64_t took_ns = std::max<std::int64_t>((now - connection->created_at).count(), 0);
   connects_.add(took_ns);
-  PerEndpoint& measured = per_endpoint_[connection->endpoint];
+  PerEndpoint& measured = per_endpoint_[connection->attempt.endpoint];
   measured.connect_ns += took_ns;
   measured.mean_connect_ns = measured.connect_ns / ++measured.connects;
-  endpoints_.succeeded(connection->endpoint, now);
-  backoff_.reset();
-  dial_after_ = Instant::min();
-  failed_in_round_.assign(failed_in_round_.size(), false);
-  ++dial_round_;
+  rounds_.succeeded(connection->attempt, now);
 
   connection->created_at = now;
-  const double shorter = config_.lifetime_jitter * random_.fraction();
+  const double shorter = config_.lifetime_jitter * rounds_.random().fraction();
   const auto lifetime = static_cast<double>(config_.max_lifetime.count());
   connection->expires_at = config_.max_lifetime.count() == 0
                                ? now + longest
@@ -285,26 +284,12 @@ void LeasePool::dial_failed(ConnectionHandle handle, Error error, Instant now) {
 }
 
 void LeasePool::fail_dial(std::uint32_t index, Error error, Instant now) {
-  const std::uint32_t endpoint = connections_[index].endpoint;
-  const std::uint64_t round = connections_[index].dial_round;
+  const DialRounds::Attempt attempt = connections_[index].attempt;
   connecting_.erase(connections_, index);
   forget(index);
   ++counters_.dials;
   ++counters_.failures;
-  last_dial_error_ = std::move(error);
-  endpoints_.failed(endpoint, now, random_);
-  if (round != dial_round_) return;  // others of its round have failed before it and started the pause already
-  failed_in_round_[endpoint] = true;
-  if (!endpoints_.has_candidate(failed_in_round_)) end_round(now);
-}
-
-// Every endpoint has failed once since the last pause or success: pause.
-void LeasePool::end_round(Instant now) {
-  failed_in_round_.assign(failed_in_round_.size(), false);
-  ++dial_round_;
-  ++failed_rounds_;
-  dial_after_ = now + backoff_.next(random_);
-  reject_hopeless(now);
+  if (rounds_.failed(attempt, std::move(error), now)) reject_hopeless(now);
 }
 
 // Waiters get the dials' error when enough rounds have failed since they came. As long as some connection is up, they
@@ -313,7 +298,8 @@ void LeasePool::reject_hopeless(Instant now) {
   if (size() > connecting_.size()) return;
   while (!waiters_.empty()) {
     const Waiter& waiter = waiter_records_[waiters_.front()];
-    if (!last_dial_error_.is_terminal && failed_rounds_ - waiter.rounds_seen <= config_.retry_attempts) return;
+    if (!rounds_.last_error().is_terminal && rounds_.failed_rounds() - waiter.rounds_seen <= config_.retry_attempts)
+      return;
     ++counters_.dial_errors;
     reject(waiters_.front(), dial_error(waiter, now));
   }

@@ -9,13 +9,12 @@
 
 #include "marketprism/base/error.hpp"
 #include "marketprism/base/histogram.hpp"
-#include "marketprism/base/random.hpp"
 #include "marketprism/base/time.hpp"
 #include "marketprism/pool/action_queue.hpp"
-#include "marketprism/pool/backoff.hpp"
+#include "marketprism/pool/connect_budget.hpp"
 #include "marketprism/pool/connection_state.hpp"
 #include "marketprism/pool/deadline_heap.hpp"
-#include "marketprism/pool/endpoint_set.hpp"
+#include "marketprism/pool/dial_rounds.hpp"
 #include "marketprism/pool/permit_ledger.hpp"
 #include "marketprism/pool/pool_config.hpp"
 #include "marketprism/pool/pool_stats.hpp"
@@ -75,6 +74,8 @@ class LeasePool {
   LeasePool(const LeasePool&) = delete;
   LeasePool& operator=(const LeasePool&) = delete;
   void use_ledger(PermitLedger& ledger, std::uint32_t member);
+  /// Dials are begun only as this allows. Before `start`.
+  void use_connect_budget(ConnectBudget& budget) { budget_ = &budget; }
 
   /// Begins to keep min_size connections up and to serve acquires.
   void start(Instant now);
@@ -159,8 +160,8 @@ class LeasePool {
   [[nodiscard]] std::optional<ConnectionInfo> connection(ConnectionHandle handle, Instant now) const;
   [[nodiscard]] const PoolCounters& counters() const { return counters_; }
   [[nodiscard]] const PoolConfig& config() const { return config_; }
-  [[nodiscard]] EndpointSet& endpoints() { return endpoints_; }
-  [[nodiscard]] const EndpointSet& endpoints() const { return endpoints_; }
+  [[nodiscard]] EndpointSet& endpoints() { return rounds_.endpoints(); }
+  [[nodiscard]] const EndpointSet& endpoints() const { return rounds_.endpoints(); }
   [[nodiscard]] std::uint32_t endpoint_of(ConnectionHandle handle) const;
   [[nodiscard]] std::uint64_t use_count(ConnectionHandle handle) const;
   [[nodiscard]] bool is_running() const { return phase_ == Phase::running; }
@@ -173,8 +174,7 @@ class LeasePool {
 
   struct Connection : SlabLinks {
     ConnectionState state = ConnectionState::connecting;
-    bool has_permit = false;
-    std::uint32_t endpoint = 0;
+    DialRounds::Attempt attempt;
     Instant retire_at{};   // idle: when it must go
     Instant expires_at{};  // end of its life; until it is up, its dial is given up then
     Instant since{};       // lent, idle or checking since
@@ -185,14 +185,13 @@ class LeasePool {
     Instant idle_since{};
     std::uint64_t health_checks = 0;
     std::uint64_t errors = 0;
-    std::uint64_t dial_round = 0;
   };
 
   struct Waiter : SlabLinks {
     Instant since{};
     Instant deadline{};
     std::uint32_t heap_place = 0;
-    std::uint64_t rounds_seen = 0;  // failed_rounds_ when it joined
+    std::uint64_t rounds_seen = 0;  // failed rounds when it joined
     std::source_location where;
   };
 
@@ -215,7 +214,7 @@ class LeasePool {
     ++counters_.acquired;
     if (connection.uses++ != 0) {
       ++counters_.reused;
-      time_saved_ns_ += per_endpoint_[connection.endpoint].mean_connect_ns;
+      time_saved_ns_ += per_endpoint_[connection.attempt.endpoint].mean_connect_ns;
     }
   }
 
@@ -231,8 +230,9 @@ class LeasePool {
     connection.state = ConnectionState::idle;
     connection.since = connection.idle_since = now;
     connection.check_at = now + check_interval_;
-    connection.retire_at = std::min(
-        connection.expires_at, now + std::min(config_.max_idle_time, per_endpoint_[connection.endpoint].idle_limit));
+    connection.retire_at =
+        std::min(connection.expires_at,
+                 now + std::min(config_.max_idle_time, per_endpoint_[connection.attempt.endpoint].idle_limit));
     wake_by(std::min(connection.check_at, connection.retire_at));
     idle_.push_front(connections_, index);
   }
@@ -256,7 +256,6 @@ class LeasePool {
   bool start_dial(Instant now);
   void abandon_dial(std::uint32_t index);
   void fail_dial(std::uint32_t index, Error error, Instant now);
-  void end_round(Instant now);
   void reject_hopeless(Instant now);
 
   void grant(std::uint32_t waiter, std::uint32_t index, Instant now, bool is_fresh);
@@ -306,15 +305,8 @@ class LeasePool {
   Histogram holds_;
   Histogram checks_;
 
-  EndpointSet endpoints_;
-  std::vector<bool> failed_in_round_;
-  std::uint64_t dial_round_ = 1;
-  std::uint64_t failed_rounds_ = 0;
-  Backoff backoff_;
-  Instant dial_after_ = Instant::min();
-  Error last_dial_error_;
-  Random random_;
-
+  DialRounds rounds_;
+  ConnectBudget* budget_ = nullptr;
   PermitLedger* ledger_ = nullptr;
   std::uint32_t ledger_member_ = PermitLedger::no_member;
   bool is_in_permit_line_ = false;

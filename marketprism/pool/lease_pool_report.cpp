@@ -47,8 +47,8 @@ ConnectionInfo LeasePool::info_of(const Connection& connection, Instant now) con
   ConnectionInfo info;
   info.id = connection.id;
   info.type = config_.type;
-  info.endpoint = connection.endpoint;
-  info.endpoint_name = endpoints_[connection.endpoint].name();
+  info.endpoint = connection.attempt.endpoint;
+  info.endpoint_name = endpoints()[connection.attempt.endpoint].name();
   info.state = connection.state;
   info.age = now - connection.created_at;
   const bool is_unused = connection.state == ConnectionState::idle || connection.state == ConnectionState::checking;
@@ -80,7 +80,7 @@ std::optional<ConnectionInfo> LeasePool::connection(ConnectionHandle handle, Ins
 
 std::uint32_t LeasePool::endpoint_of(ConnectionHandle handle) const {
   const Connection* connection = connections_.find(handle);
-  return connection == nullptr ? no_index : connection->endpoint;
+  return connection == nullptr ? no_index : connection->attempt.endpoint;
 }
 
 std::uint64_t LeasePool::use_count(ConnectionHandle handle) const {
@@ -117,16 +117,16 @@ Error LeasePool::timeout_error(const Waiter& waiter, Instant now) const {
   std::string text = fmt::format("pool '{}': no connection after {:.3f} s (acquire at {}:{}): {}{}", config_.name,
                                  seconds(now - waiter.since), waiter.where.file_name(), waiter.where.line(),
                                  describe_gauges(), describe_holders(now));
-  if (!last_dial_error_.message.empty()) text += "; last dial error: " + last_dial_error_.to_string();
+  if (!rounds_.last_error().message.empty()) text += "; last dial error: " + rounds_.last_error().to_string();
   return {ErrorCode::timed_out, std::move(text), false, nullptr};
 }
 
 Error LeasePool::dial_error(const Waiter& waiter, Instant now) const {
-  const auto rounds = failed_rounds_ - waiter.rounds_seen;
-  return {last_dial_error_.code,
+  const auto rounds = rounds_.failed_rounds() - waiter.rounds_seen;
+  return {rounds_.last_error().code,
           fmt::format("pool '{}': no connection: {} round{} of dials failed in {:.3f} s", config_.name, rounds,
                       rounds == 1 ? "" : "s", seconds(now - waiter.since)),
-          last_dial_error_.is_terminal, std::make_shared<const Error>(last_dial_error_)};
+          rounds_.last_error().is_terminal, std::make_shared<const Error>(rounds_.last_error())};
 }
 
 Error LeasePool::not_running_error() const {

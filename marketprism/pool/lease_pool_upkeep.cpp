@@ -49,7 +49,8 @@ void LeasePool::time_out_work(Instant now) {
       actions_.push(AbortDial{connections_.handle_of(i)});
       fail_dial(i,
                 Error{ErrorCode::timed_out,
-                      "connecting to " + endpoints_[connections_[i].endpoint].name() + " did not end by its deadline",
+                      "connecting to " + endpoints()[connections_[i].attempt.endpoint].name() +
+                          " did not end by its deadline",
                       false, nullptr},
                 now);
     }

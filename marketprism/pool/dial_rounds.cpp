@@ -1,0 +1,38 @@
+#include "marketprism/pool/dial_rounds.hpp"
+
+#include <cassert>
+
+namespace marketprism::pool {
+
+DialRounds::Attempt DialRounds::start(Instant now) {
+  const auto endpoint = endpoints_.choose(now, random_, failed_);
+  assert(endpoint);  // a round ends as soon as all endpoints have failed
+  endpoints_.connection_opened(*endpoint);
+  return {*endpoint, round_};
+}
+
+void DialRounds::succeeded(const Attempt& attempt, Instant now) {
+  endpoints_.succeeded(attempt.endpoint, now);
+  backoff_.reset();
+  dial_after_ = Instant::min();
+  begin_round();
+}
+
+bool DialRounds::failed(const Attempt& attempt, Error error, Instant now) {
+  last_error_ = std::move(error);
+  endpoints_.failed(attempt.endpoint, now, random_);
+  if (attempt.round != round_) return false;
+  failed_[attempt.endpoint] = true;
+  if (endpoints_.has_candidate(failed_)) return false;
+  begin_round();
+  ++failed_rounds_;
+  dial_after_ = now + backoff_.next(random_);
+  return true;
+}
+
+void DialRounds::begin_round() {
+  failed_.assign(failed_.size(), false);
+  ++round_;
+}
+
+}  // namespace marketprism::pool
