@@ -1,0 +1,308 @@
+// The part of SlotPool that looks after connections: dials, rotation, loss, upkeep, reports.
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "marketprism/pool/slot_pool.hpp"
+
+namespace marketprism::pool {
+namespace {
+
+constexpr Nanoseconds longest = std::chrono::hours(24 * 365 * 30);  // "never", but may be added to a time
+
+}  // namespace
+
+SlotPool::SlotPool(PoolConfig config, SlotConfig slots, std::vector<Endpoint> endpoints, EjectionConfig ejection)
+    : config_(std::move(config)),
+      slot_config_(slots),
+      rounds_(std::move(endpoints), ejection, config_.dial_backoff, config_.seed) {
+  assert(config_.validate());
+  config_.max_idle_time = std::min(config_.max_idle_time, longest);
+  config_.max_lifetime = std::min(config_.max_lifetime, longest);
+}
+
+void SlotPool::start(Instant now) {
+  if (phase_ != Phase::made) return;
+  phase_ = Phase::running;
+  wake_by(now);
+}
+
+void SlotPool::tick(Instant now) {
+  if (phase_ == Phase::running) {
+    time_out_dials(now);
+    time_out_asks(now);
+    find_silent(now);
+    retire(now);
+    pump(now);
+  }
+  set_wake(now);
+}
+
+void SlotPool::pump(Instant now) {
+  place_streams(now);
+  for (std::uint32_t i = 0; i < connections_.end(); ++i) {
+    if (connections_[i].id != 0 && connections_[i].is_up) send_messages(i, now);
+  }
+  while (dials_wanted() > 0 && may_dial(now)) start_dial(now);
+}
+
+std::size_t SlotPool::dials_wanted() const {
+  const std::size_t capacity = slot_config_.streams_per_connection;
+  const std::size_t needed = (waiting_for_room_ + capacity - 1) / capacity;
+  std::size_t coming = connecting_;
+  std::size_t counted = connections_.size();
+  if (is_rotating_) {  // the one that takes over adds no room, and may come on top of max_size
+    --counted;
+    for (std::uint32_t i = 0; i < connections_.end(); ++i) {
+      if (connections_[i].id != 0 && !connections_[i].is_up && connections_[i].replaces != no_index) --coming;
+    }
+  }
+  if (needed <= coming || counted >= config_.max_size || connecting_ >= config_.max_connecting) return 0;
+  return std::min({needed - coming, config_.max_size - counted, config_.max_connecting - connecting_});
+}
+
+bool SlotPool::may_dial(Instant now) {
+  if (now < rounds_.dial_after()) {
+    wake_by(rounds_.dial_after());
+    return false;
+  }
+  if (budget_ != nullptr && !budget_->try_take(now)) {
+    wake_by(budget_->ready_at(now));
+    return false;
+  }
+  return true;
+}
+
+std::uint32_t SlotPool::start_dial(Instant now) {
+  const DialRounds::Attempt attempt = rounds_.start(now);
+  const SlotConnection handle = connections_.add();
+  Connection& connection = connections_[handle.index];
+  connection.attempt = attempt;
+  connection.created_at = now;
+  connection.messages = TokenBucket(slot_config_.messages);
+  const Instant deadline = now + config_.connect_timeout;
+  connection.expires_at = deadline + config_.connect_timeout / 8;
+  wake_by(connection.expires_at);
+  ++connecting_;
+  actions_.push(SlotDial{handle, attempt.endpoint, deadline});
+  return handle.index;
+}
+
+bool SlotPool::dialed(SlotConnection handle, Instant now) {
+  Connection* connection = connections_.find(handle);
+  if (connection == nullptr || connection->is_up) return false;
+  --connecting_;
+  ++counters_.dials;
+  ++counters_.created;
+  connects_.add((now - connection->created_at).count());
+  rounds_.succeeded(connection->attempt, now);
+  connection->is_up = true;
+  connection->created_at = connection->unused_since = now;
+  connection->expires_at = lifetime_end(now);
+  if (connection->replaces != no_index) carry_over(connection->replaces, handle.index, now);
+  wake_by(now);
+  return true;
+}
+
+Instant SlotPool::lifetime_end(Instant now) {
+  if (config_.max_lifetime.count() == 0) return now + longest;
+  const double share = 1.0 - config_.lifetime_jitter * rounds_.random().fraction();
+  return now + Nanoseconds(static_cast<std::int64_t>(static_cast<double>(config_.max_lifetime.count()) * share));
+}
+
+void SlotPool::dial_failed(SlotConnection handle, Error error, Instant now) {
+  const Connection* connection = connections_.find(handle);
+  if (connection == nullptr || connection->is_up) return;
+  fail_dial(handle.index, std::move(error), now);
+  wake_by(now);
+}
+
+void SlotPool::fail_dial(std::uint32_t index, Error error, Instant now) {
+  if (connections_[index].replaces != no_index) give_up_rotation(connections_[index].replaces, now);
+  ++counters_.dials;
+  ++counters_.failures;
+  --connecting_;
+  rounds_.failed(connections_[index].attempt, std::move(error), now);
+  forget(index);
+}
+
+void SlotPool::time_out_dials(Instant now) {
+  for (std::uint32_t i = 0; i < connections_.end(); ++i) {
+    const Connection& connection = connections_[i];
+    if (connection.id == 0 || connection.is_up || connection.expires_at > now) continue;
+    actions_.push(SlotAbortDial{connections_.handle_of(i)});
+    fail_dial(i, Error{ErrorCode::timed_out, "the dial did not end by its deadline", false, nullptr}, now);
+  }
+}
+
+void SlotPool::lost(SlotConnection handle, Instant now) {
+  const Connection* connection = connections_.find(handle);
+  if (connection == nullptr || !connection->is_up) return;
+  drop_connection(handle.index, CloseReason::broken, "connection lost", now);
+}
+
+// All streams of the connection lose their slot on it; one that was about to move goes on where it was to go.
+void SlotPool::drop_connection(std::uint32_t index, CloseReason reason, std::string_view why, Instant now) {
+  Connection& connection = connections_[index];
+  if (connection.replaced_by != no_index) unlink_rotation(index);
+  if (connection.replaces != no_index) give_up_rotation(connection.replaces, now);
+  while (!connection.slots.empty()) {
+    const std::uint32_t stream_index = connection.slots.back();
+    Stream& stream = streams_[stream_index];
+    Slot& slot = slot_on(stream, index);
+    const bool is_carrier = &slot == &stream.carrier;
+    const bool was_up = slot.phase == SlotPhase::up;
+    leave(stream_index, slot, false, now);
+    if (!is_carrier) continue;
+    interrupt(stream_index, why, was_up);
+    if (stream.successor.phase != SlotPhase::none) {
+      stream.carrier = std::exchange(stream.successor, Slot{});
+      continue;
+    }
+    await_room(stream_index, 0, now);
+  }
+  close(index, reason);
+  wake_by(now);
+}
+
+void SlotPool::close(std::uint32_t index, CloseReason reason) {
+  ++counters_.closed[static_cast<std::size_t>(reason)];
+  actions_.push(SlotClose{connections_.handle_of(index), reason});
+  const std::vector<StreamHandle> to_drop = std::move(connections_[index].to_drop);
+  forget(index);
+  for (const StreamHandle handle : to_drop) {
+    --streams_[handle.index].drops_pending;
+    end_if_done(handle.index);
+  }
+}
+
+void SlotPool::forget(std::uint32_t index) {
+  rounds_.endpoints().connection_closed(connections_[index].attempt.endpoint);
+  connections_.remove(index);
+}
+
+void SlotPool::closing(SlotConnection handle, Instant now) {
+  Connection* connection = connections_.find(handle);
+  if (connection == nullptr || !connection->is_up) return;
+  connection->expires_at = std::min(connection->expires_at, now);
+  wake_by(now);
+}
+
+void SlotPool::count_message(SlotConnection handle, Instant now) {
+  if (Connection* connection = connections_.find(handle)) connection->messages.take(now);
+}
+
+// What is unused for too long goes; what is too old is replaced, one at a time.
+void SlotPool::retire(Instant now) {
+  for (std::uint32_t i = 0; i < connections_.end(); ++i) {
+    const Connection& connection = connections_[i];
+    if (connection.id == 0 || !connection.is_up) continue;
+    if (connection.replaced_by != no_index) {
+      if (connection.rotation_ends <= now) give_up_rotation(i, now);
+      continue;
+    }
+    if (connection.replaces != no_index) continue;
+    const bool is_old = connection.expires_at <= now;
+    if (connection.slots.empty() && connection.to_drop.empty()) {
+      const bool is_unused = connection.unused_since + config_.max_idle_time <= now;
+      if (is_old || is_unused) close(i, is_old ? CloseReason::lifetime : CloseReason::idle);
+    } else if (is_old && !is_rotating_ && may_dial(now)) {
+      begin_rotation(i, now);
+    }
+  }
+}
+
+void SlotPool::begin_rotation(std::uint32_t index, Instant now) {
+  const std::uint32_t replacement = start_dial(now);  // may move the records
+  connections_[replacement].replaces = index;
+  connections_[index].replaced_by = replacement;
+  connections_[index].rotation_ends = now + config_.connect_timeout + slot_config_.overlap_timeout;
+  wake_by(connections_[index].rotation_ends);
+  is_rotating_ = true;
+}
+
+void SlotPool::carry_over(std::uint32_t from, std::uint32_t to, Instant now) {
+  const std::vector<std::uint32_t> slots = connections_[from].slots;
+  for (const auto index : slots) {
+    Stream& stream = streams_[index];
+    Slot& slot = slot_on(stream, from);
+    if (slot.phase == SlotPhase::up && &slot == &stream.carrier) {
+      // One that is being moved elsewhere already needs no place here.
+      if (stream.successor.phase == SlotPhase::none) enter(index, stream.successor, to);
+    } else {  // not yet up: nothing to bridge
+      leave(index, slot, false, now);
+      enter(index, slot, to);
+    }
+  }
+  if (connections_[from].slots.empty()) finish_rotation(from, now);
+}
+
+void SlotPool::finish_rotation(std::uint32_t index, Instant now) {
+  unlink_rotation(index);
+  ++slot_counters_.rotations;
+  close(index, CloseReason::lifetime);
+  wake_by(now);
+}
+
+// Streams that have moved stay where they are now; the others stay on the old connection, and it is tried again later.
+void SlotPool::give_up_rotation(std::uint32_t index, Instant now) {
+  const std::uint32_t replacement = connections_[index].replaced_by;
+  unlink_rotation(index);
+  ++slot_counters_.rotations_failed;
+  connections_[index].expires_at = std::max(connections_[index].expires_at, now + slot_config_.overlap_timeout);
+  const std::vector<std::uint32_t> slots = connections_[index].slots;
+  for (const auto stream_index : slots) {
+    Stream& stream = streams_[stream_index];
+    if (stream.successor.phase != SlotPhase::none && stream.successor.connection == replacement) {
+      leave(stream_index, stream.successor, true, now);
+    }
+  }
+  wake_by(now);
+}
+
+void SlotPool::unlink_rotation(std::uint32_t index) {
+  Connection& old = connections_[index];
+  connections_[old.replaced_by].replaces = no_index;
+  old.replaced_by = no_index;
+  old.rotation_ends = Instant::max();
+  is_rotating_ = false;
+}
+
+void SlotPool::set_wake(Instant now) {
+  Instant wake = Instant::max();
+  const auto by = [&wake](Instant when) { wake = std::min(wake, when); };
+  const Instant may_dial_at =
+      budget_ == nullptr ? rounds_.dial_after() : std::max(rounds_.dial_after(), budget_->ready_at(now));
+  for (std::uint32_t i = 0; i < connections_.end(); ++i) {
+    const Connection& connection = connections_[i];
+    if (connection.id != 0) by(connection.is_up ? due(i, may_dial_at, now) : connection.expires_at);
+  }
+  for (const StreamHandle handle : unplaced_) {
+    if (streams_[handle.index].retry_at > now) by(streams_[handle.index].retry_at);
+  }
+  if (dials_wanted() > 0) by(may_dial_at);
+  by(silence_scan_at_);
+  wake_at_ = phase_ == Phase::running ? wake : Instant::max();
+}
+
+// When something is to be done next about a connection that is up.
+Instant SlotPool::due(std::uint32_t index, Instant may_dial_at, Instant now) const {
+  const Connection& connection = connections_[index];
+  Instant wake = connection.rotation_ends;
+  const auto by = [&wake](Instant when) { wake = std::min(wake, when); };
+  const bool is_in_rotation = connection.replaced_by != no_index || connection.replaces != no_index;
+  if (connection.slots.empty() && connection.to_drop.empty()) {
+    if (!is_in_rotation) by(std::min(connection.unused_since + config_.max_idle_time, connection.expires_at));
+  } else if (!is_rotating_) {
+    by(std::max(connection.expires_at, may_dial_at));
+  }
+  if (!connection.to_drop.empty() || connection.queued > 0) by(connection.messages.ready_at(now));
+  if (connection.up + connection.queued == connection.slots.size()) return wake;
+  for (const auto stream : connection.slots) {
+    const Slot& slot = slot_on(streams_[stream], index);
+    if (slot.phase == SlotPhase::asked) by(slot.asked_at + slot_config_.subscribe_timeout);
+  }
+  return wake;
+}
+
+}  // namespace marketprism::pool
