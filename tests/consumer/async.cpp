@@ -1,0 +1,20 @@
+// Uses marketprism::async from an installed package: one event loop, one coroutine that waits on its timer.
+#include <marketprism/async/block_on.hpp>
+#include <marketprism/async/event_loop.hpp>
+
+#include <chrono>
+#include <cstdio>
+
+using namespace std::chrono_literals;
+
+marketprism::async::Task<int> answer(marketprism::async::EventLoop& loop) {
+  co_await loop.sleep_for(1ms);
+  co_return 42;
+}
+
+int main() {
+  marketprism::async::EventLoop loop;
+  const int value = marketprism::async::block_on(loop, answer(loop));
+  std::printf("%d\n", value);
+  return value == 42 ? 0 : 1;
+}
