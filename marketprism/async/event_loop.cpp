@@ -39,7 +39,31 @@ EventLoop::EventLoop(EventLoopOptions options)
       context_(1),  // one thread runs it; posting from others stays safe
       ticker_(std::make_unique<Ticker>(context_)) {}
 
-EventLoop::~EventLoop() { assert(thread_.load() == std::thread::id{} && "still running"); }
+EventLoop::~EventLoop() {
+  assert(thread_.load() == std::thread::id{} && "still running");
+  is_ending_ = true;
+  while (parked_ != nullptr) {
+    ParkedWait& wait = *parked_;
+    wait.unpark();
+    wait.abandon();
+  }
+}
+
+void ParkedWait::park(EventLoop& loop) {
+  assert(link_ == nullptr);
+  next_ = loop.parked_;
+  link_ = &loop.parked_;
+  if (next_ != nullptr) next_->link_ = &next_;
+  loop.parked_ = this;
+}
+
+void ParkedWait::unpark() {
+  if (link_ == nullptr) return;
+  *link_ = next_;
+  if (next_ != nullptr) next_->link_ = link_;
+  next_ = nullptr;
+  link_ = nullptr;
+}
 
 Instant EventLoop::refresh_now() { return now_ = read_clock(); }
 

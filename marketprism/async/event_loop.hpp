@@ -1,6 +1,7 @@
 #pragma once
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <thread>
 
 #include "marketprism/async/task.hpp"
@@ -11,6 +12,30 @@ namespace marketprism::async {
 
 struct EventLoopOptions {
   Nanoseconds tick = std::chrono::milliseconds(10);  ///< granularity of `timers()`; also how stale `now()` may get
+};
+
+class EventLoop;
+
+/// A wait that Asio does not know of. The loop keeps a list of them, so that coroutines that still wait when the loop
+/// is destroyed are destroyed with it instead of being lost.
+class ParkedWait {
+ public:
+  ParkedWait(const ParkedWait&) = delete;
+  ParkedWait& operator=(const ParkedWait&) = delete;
+
+ protected:
+  ParkedWait() = default;
+  virtual ~ParkedWait() { unpark(); }
+  void park(EventLoop& loop);
+  void unpark();
+
+ private:
+  friend class EventLoop;
+  /// Destroys the handler without calling it; the object itself may be destroyed by that.
+  virtual void abandon() = 0;
+
+  ParkedWait* next_ = nullptr;
+  ParkedWait** link_ = nullptr;
 };
 
 /// One thread's I/O: an Asio context, a cached clock and a timer wheel. Everything but `post`, `spawn`, `stop` and
@@ -40,6 +65,9 @@ class EventLoop {
   /// The calling thread is inside this loop's `run()`.
   [[nodiscard]] bool is_current() const;
 
+  /// The loop is being destroyed: nothing may be resumed on it any more.
+  [[nodiscard]] bool is_ending() const { return is_ending_; }
+
   /// Runs `work` on the loop, after what is queued already. Any thread.
   void post(std::move_only_function<void()> work);
   /// Starts a task that nobody waits for. Any thread. An exception out of it ends the program: tasks give errors as
@@ -51,6 +79,7 @@ class EventLoop {
   Task<> sleep_for(Nanoseconds duration) { return sleep_until(refresh_now() + duration); }
 
  private:
+  friend class ParkedWait;
   struct Ticker;
 
   void schedule_tick();
@@ -59,6 +88,8 @@ class EventLoop {
   Instant now_;
   TimerWheel timers_;  // before the context: coroutines destroyed with it disarm their timers
   std::atomic<std::thread::id> thread_{};
+  ParkedWait* parked_ = nullptr;
+  bool is_ending_ = false;
   boost::asio::io_context context_;
   std::unique_ptr<Ticker> ticker_;
 };

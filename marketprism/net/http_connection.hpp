@@ -61,6 +61,11 @@ class HttpConnection {
 
  private:
   struct State;
+
+  static Task<> read_loop(std::shared_ptr<State> state);
+  static Task<Result<HttpResponse*>> exchange(std::shared_ptr<State> state, std::string_view request,
+                                              SendOptions options);
+
   std::shared_ptr<State> state_;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -30,7 +31,7 @@ struct TransportInfo {
 /// `cancelled` after `cancel()` or `close()`, `tls_failed` bytes that are no TLS.
 class Transport {
  public:
-  virtual ~Transport() = default;
+  virtual ~Transport();
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
 
@@ -54,6 +55,9 @@ class Transport {
   virtual void close() = 0;
   [[nodiscard]] virtual bool is_open() const = 0;
 
+  /// Called once, by the destructor. For owners of lists of open connections.
+  void on_destroyed(std::function<void()> callback) { on_destroyed_ = std::move(callback); }
+
   [[nodiscard]] const TransportInfo& info() const { return info_; }
   [[nodiscard]] EventLoop& loop() const { return loop_; }
 
@@ -62,6 +66,9 @@ class Transport {
 
   EventLoop& loop_;
   TransportInfo info_;
+
+ private:
+  std::function<void()> on_destroyed_;
 };
 
 using TransportPtr = std::unique_ptr<Transport>;

@@ -1,0 +1,33 @@
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "marketprism/base/error.hpp"
+
+namespace marketprism::net {
+
+/// Decompresses one gzip or zlib stream piece by piece; reused, it does not allocate. One owner, no lock.
+class GzipDecoder {
+ public:
+  GzipDecoder();
+  ~GzipDecoder();
+
+  /// Starts a new stream.
+  void reset();
+  /// Appends what `bytes` hold to `out`, which never grows beyond `size_max` (`too_large`). `malformed` for bytes that
+  /// are no such stream, or that follow its end.
+  Result<> decode(std::string_view bytes, std::string& out, std::size_t size_max);
+  /// The stream came to its end.
+  [[nodiscard]] bool is_complete() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Compresses for a reply: gzip, zlib level 1–9.
+std::string gzip(std::string_view text, int level = 6);
+
+}  // namespace marketprism::net

@@ -1,0 +1,248 @@
+#include "marketprism/net/http_connection.hpp"
+
+#include <cassert>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "marketprism/async/signal.hpp"
+#include "marketprism/net/http_parser.hpp"
+
+namespace marketprism::net {
+namespace {
+
+HttpParserOptions parser_options(const HttpConnectionOptions& options) {
+  HttpParserOptions out;
+  out.is_response = true;
+  out.head_bytes_max = options.head_bytes_max;
+  out.body_bytes_max = options.body_bytes_max;
+  out.fields_max = options.fields_max;
+  return out;
+}
+
+std::chrono::seconds parse_keep_alive(const HttpHead& head) {
+  const auto value = head.find("Keep-Alive");
+  if (!value) return {};
+  const std::size_t at = value->find("timeout=");
+  if (at == std::string_view::npos) return {};
+  const std::string_view digits = value->substr(at + 8);
+  int seconds = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), seconds);
+  if (error != std::errc() || seconds < 0) return {};
+  return std::chrono::seconds(seconds);
+}
+
+}  // namespace
+
+// Shared by the connection, its read loop and a `send` in progress, whichever lives longest.
+struct HttpConnection::State {
+  State(TransportPtr the_transport, HttpConnectionOptions the_options)
+      : transport(std::move(the_transport)),
+        loop(transport->loop()),
+        options(the_options),
+        parser(parser_options(the_options)),
+        done(loop),
+        timer([](void* self) { static_cast<State*>(self)->on_timeout(); }, this) {}
+
+  void start_exchange(const SendOptions& send_options);
+  void arm(std::string_view phase, Nanoseconds timeout);
+  void on_timeout();
+  void on_bytes();
+  void on_read_error(Error error);
+  void complete();
+  void fail_with(Error error);
+  void close_idle();
+
+  TransportPtr transport;
+  EventLoop& loop;
+  HttpConnectionOptions options;
+  HttpParser parser;
+  HttpResponse response;
+  async::Signal done;  // the response is complete, or the connection failed
+  async::Timer timer;
+  std::optional<Error> failure;
+  std::function<void()> closed_callback;
+  Instant deadline = Instant::max();
+  std::string_view phase;
+  HttpProgress progress = HttpProgress::nothing_written;
+  std::chrono::seconds keep_alive_hint{0};
+  bool is_open = true;
+  bool is_busy = false;
+  bool is_writing = false;
+};
+
+void HttpConnection::State::start_exchange(const SendOptions& send_options) {
+  assert(!is_busy && "one request at a time");
+  is_busy = true;
+  failure.reset();
+  done.reset();
+  deadline = send_options.deadline;
+  progress = HttpProgress::nothing_written;
+  parser.next_message(send_options.is_head);
+}
+
+void HttpConnection::State::arm(std::string_view the_phase, Nanoseconds timeout) {
+  phase = the_phase;
+  loop.timers().arm(timer, std::min(deadline, loop.now() + timeout));
+}
+
+void HttpConnection::State::on_timeout() {
+  fail_with({ErrorCode::timed_out, transport->info().peer + ": timed out " + std::string(phase), false, nullptr});
+}
+
+// Ends the exchange, if one is in progress, and the connection.
+void HttpConnection::State::fail_with(Error error) {
+  timer.disarm();
+  is_open = false;
+  transport->close();
+  if (!is_busy) return;
+  is_busy = false;
+  failure = std::move(error);
+  done.set();
+}
+
+void HttpConnection::State::close_idle() {
+  is_open = false;
+  transport->close();
+  if (const auto callback = std::exchange(closed_callback, nullptr)) callback();
+}
+
+void HttpConnection::State::complete() {
+  timer.disarm();
+  std::swap(response.head, parser.head());
+  std::swap(response.body, parser.body());
+  keep_alive_hint = parse_keep_alive(response.head);
+  progress = HttpProgress::complete;
+  // A response that came before the request was out, or with more than it should have, leaves nothing to build on.
+  const bool is_over =
+      is_writing || !response.head.keeps_alive() || response.status() == 101 || !parser.unread().empty();
+  is_busy = false;
+  if (is_over) {
+    is_open = false;
+    transport->close();
+  }
+  done.set();
+}
+
+void HttpConnection::State::on_bytes() {
+  if (!is_busy) {
+    close_idle();  // nobody asked for these
+    return;
+  }
+  progress = HttpProgress::response_begun;
+  const auto parsed = parser.parse();
+  if (!parsed) {
+    Error error = parsed.error();
+    error.message = transport->info().peer + ": " + error.message;
+    fail_with(std::move(error));
+  } else if (*parsed) {
+    complete();
+  } else {
+    arm("while reading the response", options.read_timeout);
+  }
+}
+
+void HttpConnection::State::on_read_error(Error error) {
+  if (!is_open) return;
+  if (!is_busy) {
+    close_idle();
+    return;
+  }
+  if (error.code == ErrorCode::connection_closed) {
+    if (parser.phase() == HttpParser::Phase::body_until_close && parser.end()) {
+      is_open = false;
+      transport->close();
+      complete();
+      return;
+    }
+    error.message =
+        transport->info().peer + (parser.has_begun() ? ": the peer closed the connection in the middle of the response"
+                                                     : ": the peer closed the connection before it answered");
+  }
+  fail_with(std::move(error));
+}
+
+Task<> HttpConnection::read_loop(std::shared_ptr<State> state) {
+  while (state->is_open) {
+    const auto count = co_await state->transport->read_some(state->parser.prepare());
+    if (!count) {
+      state->on_read_error(count.error());
+      co_return;
+    }
+    state->parser.commit(*count);
+    state->on_bytes();
+  }
+}
+
+HttpConnection::HttpConnection(TransportPtr transport, HttpConnectionOptions options)
+    : state_(std::make_shared<State>(std::move(transport), options)) {
+  state_->loop.spawn(read_loop(state_));
+}
+
+HttpConnection::~HttpConnection() {
+  state_->closed_callback = nullptr;
+  close();
+}
+
+Task<Result<std::unique_ptr<HttpConnection>>> HttpConnection::connect(EventLoop& loop, ConnectTarget target,
+                                                                      Instant deadline, HttpConnectionOptions options) {
+  auto transport = co_await net::connect(loop, std::move(target), deadline);
+  if (!transport) co_return std::unexpected(std::move(transport.error()));
+  co_return std::make_unique<HttpConnection>(std::move(*transport), options);
+}
+
+Task<Result<HttpResponse*>> HttpConnection::send(std::string_view request) {
+  const SendOptions options;
+  return send(request, options);
+}
+
+Task<Result<HttpResponse*>> HttpConnection::send(std::string_view request, SendOptions options) {
+  return exchange(state_, request, options);
+}
+
+Task<Result<HttpResponse*>> HttpConnection::exchange(std::shared_ptr<State> state, std::string_view request,
+                                                     SendOptions options) {
+  State& self = *state;
+  self.progress = HttpProgress::nothing_written;
+  if (!self.is_open) co_return fail(ErrorCode::closed, self.transport->info().peer + ": the connection is closed");
+  self.start_exchange(options);
+  self.arm("while sending the request", self.options.write_timeout);
+  auto written = self.transport->write_now(request);
+  if (written && *written > 0) self.progress = HttpProgress::written;
+  if (written && (*written < request.size() || self.transport->has_unsent())) {
+    self.is_writing = true;
+    self.progress = HttpProgress::written;
+    const auto rest = co_await self.transport->write(request.substr(*written));
+    self.is_writing = false;
+    if (!rest) written = std::unexpected(rest.error());
+  }
+  // A server may answer, and close, before it took the whole request: its answer counts then.
+  if (!written && self.is_busy) self.fail_with(written.error());
+  if (self.is_busy && !self.parser.has_begun()) self.arm("waiting for the response", self.options.head_timeout);
+  const auto outcome = co_await self.done.wait();
+  if (outcome != async::Signal::Outcome::set) {
+    self.fail_with({ErrorCode::cancelled, "", false, nullptr});
+    co_return fail(ErrorCode::cancelled, self.transport->info().peer + ": the request was cancelled");
+  }
+  if (self.failure) co_return std::unexpected(*self.failure);
+  co_return &self.response;
+}
+
+HttpProgress HttpConnection::progress() const { return state_->progress; }
+bool HttpConnection::is_reusable() const { return state_->is_open && !state_->is_busy; }
+bool HttpConnection::is_open() const { return state_->is_open; }
+void HttpConnection::on_closed(std::function<void()> callback) { state_->closed_callback = std::move(callback); }
+std::chrono::seconds HttpConnection::keep_alive_hint() const { return state_->keep_alive_hint; }
+const TransportInfo& HttpConnection::info() const { return state_->transport->info(); }
+
+std::size_t HttpConnection::memory_bytes() const {
+  return sizeof(State) + state_->parser.memory_bytes() + state_->response.body.capacity();
+}
+
+void HttpConnection::close() {
+  if (!state_->is_open) return;
+  state_->fail_with(
+      {ErrorCode::cancelled, state_->transport->info().peer + ": the connection was closed here", false, nullptr});
+}
+
+}  // namespace marketprism::net

@@ -1,0 +1,75 @@
+#pragma once
+#include <array>
+#include <optional>
+#include <string>
+
+#include "marketprism/async/signal.hpp"
+#include "marketprism/net/websocket_connection.hpp"
+#include "marketprism/wire/websocket_writer.hpp"
+
+namespace marketprism::net {
+
+/// Everything of a WebSocketConnection. Shared by the connection and its coroutines (a read, a flush, a close),
+/// whichever lives longest. Internal to net.
+struct WebSocketConnection::State : std::enable_shared_from_this<WebSocketConnection::State> {
+  State(TransportPtr the_transport, WebSocketRole role, wire::WebSocketAgreement the_agreement,
+        const WebSocketOptions& the_options);
+
+  // Reading.
+  static Task<Result<>> read(std::shared_ptr<State> self);
+  std::optional<WebSocketReceived> next();
+  void on_pong(std::string_view data);
+  void on_close_frame(const wire::WebSocketMessage& message);
+
+  // Writing.
+  Result<> check_room(std::size_t bytes);
+  Result<> send_queued();
+  static Task<> flush_loop(std::shared_ptr<State> self);
+  static Task<Result<>> flush(std::shared_ptr<State> self);
+  [[nodiscard]] std::size_t queued_bytes() const { return out.size() + in_flight.size(); }
+
+  // Ending.
+  static Task<Result<>> close(std::shared_ptr<State> self, WebSocketCloseCode code, std::string reason,
+                              Instant deadline);
+  /// Remembers the first error and closes the transport, at once or when what is queued is out.
+  void fail_with(Error error, bool send_first);
+  void close_transport();
+
+  // Keeping alive.
+  void arm_timers();
+  void on_ping_time();
+  void on_pong_time();
+  void on_silence();
+
+  TransportPtr transport;
+  EventLoop& loop;
+  WebSocketOptions options;
+  wire::WebSocketAgreement agreement;
+  wire::WebSocketParser parser;
+  wire::WebSocketWriter writer;
+  Statistics statistics;
+
+  std::optional<Error> failure;
+  UnixTime receive_time{};
+  Instant last_receive{};
+  WebSocketCloseCode close_code = WebSocketCloseCode::none;
+  std::string close_reason;
+  bool is_reading = false;
+  bool close_received = false;
+  bool close_after_flush = false;
+  async::Signal ended;  // set with `failure`, for a close that waits while another coroutine reads
+
+  std::string out;        // queued frames
+  std::string in_flight;  // what the flush loop is writing
+  std::size_t corks = 0;
+  bool is_flushing = false;
+  async::Signal flushed;
+
+  async::Timer ping_timer;
+  async::Timer pong_timer;
+  async::Timer silence_timer;
+  std::uint64_t ping_number = 0;
+  Instant ping_sent_at{};
+};
+
+}  // namespace marketprism::net
