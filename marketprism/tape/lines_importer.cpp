@@ -25,7 +25,7 @@ std::string upper_case(std::string_view text) {
 }
 
 /// `<time> <json>` lines. A bare REST answer among them (`{"lastUpdateId":…}`) names no symbol: it belongs to the one
-/// in the file's name, or, where the file was renamed, to the only symbol its streams name.
+/// in the file's name, or, where the file was renamed, to the symbol that its streams have named most.
 class LinesImporter final : public LineImporter {
  public:
   explicit LinesImporter(ImportOptions options) : LineImporter(std::move(options)), hint_(options_.symbol_hint) {}
@@ -45,6 +45,7 @@ class LinesImporter final : public LineImporter {
     if (is_rest_book(rest)) {
       frame.kind = FrameKind::http_response;
       frame.code = 200;
+      choose_hint();
     } else {
       note_symbol(rest);
     }
@@ -58,25 +59,36 @@ class LinesImporter final : public LineImporter {
     return key != std::string_view::npos && json.substr(key).starts_with("\"lastUpdateId\"");
   }
 
-  /// Keeps the list of the symbols the streams name, and the hint that follows from it.
+  struct Seen {
+    std::string stream_symbol;  // as the streams write it
+    std::string symbol;         // upper case
+    std::uint64_t lines = 0;
+  };
+
+  /// Counts the lines of each symbol that the streams name; a line of garbage may name one that does not exist.
   void note_symbol(std::string_view json) {
     constexpr std::string_view before = "{\"stream\":\"";
     if (!json.starts_with(before)) return;
     json.remove_prefix(before.size());
-    if (json.size() > last_.size() && json[last_.size()] == '@' && json.starts_with(last_)) return;
     const std::size_t end = json.substr(0, 64).find_first_of("@\"");
     if (end == 0 || end == std::string_view::npos || json[end] != '@') return;
-    last_.assign(json.substr(0, end));
-    std::string symbol = upper_case(last_);
-    if (seen_.size() >= seen_symbols_max || std::ranges::find(seen_, symbol) != seen_.end()) return;
-    seen_.push_back(std::move(symbol));
-    const bool name_is_right = std::ranges::find(seen_, options_.symbol_hint) != seen_.end();
-    hint_ = !name_is_right && seen_.size() == 1 ? seen_.front() : options_.symbol_hint;
+    const std::string_view name = json.substr(0, end);
+    auto seen = std::ranges::find(seen_, name, &Seen::stream_symbol);
+    if (seen == seen_.end()) {
+      if (seen_.size() >= seen_symbols_max) return;
+      seen = seen_.insert(seen_.end(), {std::string(name), upper_case(name), 0});
+    }
+    ++seen->lines;
+  }
+
+  void choose_hint() {
+    const bool name_is_right = std::ranges::find(seen_, options_.symbol_hint, &Seen::symbol) != seen_.end();
+    const auto most = std::ranges::max_element(seen_, {}, &Seen::lines);
+    hint_ = name_is_right || most == seen_.end() ? options_.symbol_hint : most->symbol;
   }
 
   std::string hint_;
-  std::string last_;  // symbol of the stream named last, as written there
-  std::vector<std::string> seen_;
+  std::vector<Seen> seen_;
 };
 
 bool is_number(std::string_view text) { return !text.empty() && text.find_first_not_of("0123456789") == text.npos; }
