@@ -16,6 +16,8 @@ namespace marketprism::sink {
 
 struct FileSourceOptions {
   std::string exchange;                ///< given to frames whose recording does not name its venue
+  /// Where `exchange` is empty: tells the venue of a file from its path; empty where it cannot.
+  std::function<std::string(const std::string& path)> exchange_of;
   std::uint32_t connection = 0;        ///< given to frames whose recording does not number connections
   std::optional<tape::Format> format;  ///< forced; else found by the content
   std::size_t line_bytes_max = 64UL << 20;

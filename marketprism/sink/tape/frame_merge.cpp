@@ -58,6 +58,7 @@ Result<> FrameMerge::open_part(std::size_t index) {
   Input& input = inputs_[index];
   FileSourceOptions options = options_;
   options.connection += static_cast<std::uint32_t>(index);
+  if (options.exchange.empty() && options.exchange_of) options.exchange = options.exchange_of(input.parts[input.part]);
   Result<FileSource> source = FileSource::open(input.parts[input.part], std::move(options));
   if (!source) return std::unexpected(std::move(source).error());
   input.source = std::move(*source);
