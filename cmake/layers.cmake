@@ -4,6 +4,7 @@
 function(add_layer name)
   cmake_parse_arguments(ARG "" "" "DEPENDS;LINK;PRIVATE_LINK" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "/hooks/")  # what replaces parts of the language's runtime is linked by name only
   set(target marketprism_${name})
   if(sources)
     add_library(${target} STATIC ${sources})

@@ -6,7 +6,8 @@ target_compile_options(marketprism_settings INTERFACE -Wall -Wextra -Wpedantic -
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 reports false positives of these inside libstdc++ and Asio once everything is inlined.
   target_compile_options(marketprism_settings INTERFACE -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow
-                                                        -Wno-array-bounds -Wno-dangling-pointer -Wno-missing-field-initializers)
+                                                        -Wno-array-bounds -Wno-dangling-pointer -Wno-mismatched-new-delete
+                                                        -Wno-missing-field-initializers)
 else()
   target_compile_options(marketprism_settings INTERFACE -Wno-missing-designated-field-initializers
                                                         -Wno-missing-field-initializers)
