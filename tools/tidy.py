@@ -28,7 +28,7 @@ SANS_IO_CODE = {
     "thread": r"\bstd::(?:jthread|thread|this_thread|mutex|shared_mutex|condition_variable)\b|\bsleep_(?:for|until)\b",
     "atomic": r"\bstd::atomic\w*",
 }
-HEAVY_INCLUDES = r"boost/beast.*|duckdb\.h|fmt/.*|toml\+\+/.*"
+HEAVY_INCLUDES = r"boost/beast.*|fmt/.*|toml\+\+/.*"
 BANNED_WORDS = {"Helper", "Helpers", "Util", "Utils", "Misc", "Common"}
 INCLUDE_ROOTS = ("marketprism/", "tests/", "apps/", "bench/", "examples/")
 UNFINISHED = re.compile(r"\b(?:TO" r"DO|FIX" r"ME)\b")

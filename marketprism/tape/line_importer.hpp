@@ -3,7 +3,7 @@
 #include <string_view>
 #include <utility>
 
-#include <fmt/format.h>
+#include <fmt/format.h>  // tidy-allow(heavy-header): only .cpp files include this header
 
 #include "marketprism/tape/importer.hpp"
 #include "marketprism/tape/line_splitter.hpp"
