@@ -316,8 +316,10 @@ bool Decoder::read_value(JsonReader& json) {
       json.skip();
     }
   }
+  if (json.failed() || symbol.empty() || value.data() == nullptr) return false;
+  if (value.empty()) return true;  // not known yet: a contract that is about to be listed
   Decimal number;
-  if (json.failed() || symbol.empty() || !Decimal::parse(value, number)) return false;
+  if (!Decimal::parse(value, number)) return false;
   const UnixTime exchange_time = time_of_ms(time);
   if (topic_ == Topic::funding_rate) {  // had no "ts" before 2024
     held_.add(symbol, exchange_time, market::FundingRate{number, time_of_ms(funding_time)});

@@ -130,6 +130,14 @@ TEST_F(OkxDecode, SingleValues) {
               ElementsAre("index 0.1 BTC-USDT @1597026383085"));
 }
 
+TEST_F(OkxDecode, AnEmptyValueIsNotKnownYet) {
+  const std::string frame =
+      R"({"arg":{"channel":"funding-rate","instId":"A-SWAP"},"data":[{"fundingRate":"","fundingTime":"","instId":"A-SWAP"}]})";
+  EXPECT_EQ(reason(frame), "no_elements");
+  EXPECT_EQ(reason(replaced(frame, R"("fundingRate":"",)", "")), "missing_or_bad_field");
+  EXPECT_EQ(reason(replaced(frame, R"("fundingRate":"")", R"("fundingRate":"x")")), "missing_or_bad_field");
+}
+
 TEST_F(OkxDecode, Liquidations) {
   EXPECT_THAT(lines(liquidations), ElementsAre("liquidation - buy 0.007831 13 IOST-USDT-SWAP @1692266434010",
                                                "liquidation - sell 0.0078 2 IOST-USDT-SWAP @1692266434011",
