@@ -138,6 +138,7 @@ Result<SelfSigned> make_self_signed(const SelfSignedOptions& options) {
   set_name(X509_get_subject_name(certificate.get()), "marketprism");
   X509_set_issuer_name(certificate.get(), X509_get_subject_name(ca.get()));
   added = add_extension(certificate.get(), ca.get(), NID_basic_constraints, "critical,CA:FALSE");
+  if (added) added = add_extension(certificate.get(), ca.get(), NID_authority_key_identifier, "keyid:always");
   if (added) added = add_extension(certificate.get(), ca.get(), NID_ext_key_usage, "serverAuth");
   if (added) added = add_extension(certificate.get(), ca.get(), NID_subject_alt_name, alternative_names(options.hosts));
   if (!added) return std::unexpected(std::move(added.error()));

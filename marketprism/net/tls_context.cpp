@@ -74,7 +74,7 @@ Result<> use_key(SSL_CTX* context, const std::string& pem, const std::string& wh
   return {};
 }
 
-void set_common(SSL_CTX* context) {
+void set_protocol(SSL_CTX* context) {
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);  // 34 KB less for every idle connection
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
@@ -100,7 +100,7 @@ Result<TlsContextPtr> TlsContext::make_client(const TlsClientOptions& options) {
   if (native == nullptr) throw std::bad_alloc();
   std::shared_ptr<TlsContext> context(new TlsContext(native, false));
   context->verifies_ = options.verify;
-  set_common(native);
+  set_protocol(native);
   SSL_CTX_set_verify(native, options.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   if (options.use_system_authorities) SSL_CTX_set_default_verify_paths(native);
   ERR_clear_error();
@@ -132,7 +132,7 @@ Result<TlsContextPtr> TlsContext::make_server(const TlsServerOptions& options) {
   SSL_CTX* native = SSL_CTX_new(TLS_server_method());
   if (native == nullptr) throw std::bad_alloc();
   std::shared_ptr<TlsContext> context(new TlsContext(native, true));
-  set_common(native);
+  set_protocol(native);
   SSL_CTX_set_alpn_select_cb(native, choose_http, nullptr);
   std::string certificate = options.certificate_pem;
   std::string key = options.key_pem;

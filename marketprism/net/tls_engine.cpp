@@ -1,6 +1,8 @@
 #include "marketprism/net/tls_engine.hpp"
 
 #include <algorithm>
+#include <arpa/inet.h>
+#include <array>
 #include <cstring>
 #include <new>
 
@@ -41,6 +43,15 @@ struct TlsEngineStream {
       const auto& engine = *static_cast<TlsEngine*>(BIO_get_data(bio));
       return engine.has_ended_ && engine.incoming_.unread_bytes() == 0 ? 1 : 0;
     }
+    return 0;
+  }
+
+  // Called for each certificate of the chain. The certificate that is at fault is known only here.
+  static int verify(int is_good, X509_STORE_CTX* store) {
+    if (is_good == 1) return 1;
+    const auto* ssl = static_cast<const SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+    auto& engine = *static_cast<TlsEngine*>(SSL_get_app_data(ssl));
+    engine.refuse_certificate(X509_STORE_CTX_get_error(store), X509_STORE_CTX_get_current_cert(store));
     return 0;
   }
 
@@ -108,25 +119,50 @@ std::string subject_names(const X509* certificate) {
       one.assign(reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.dNSName)),
                  static_cast<std::size_t>(ASN1_STRING_length(name->d.dNSName)));
     } else if (name->type == GEN_IPADD) {
-      char* address = nullptr;
-      const unsigned char* bytes = ASN1_STRING_get0_data(name->d.iPAddress);
-      const int size = ASN1_STRING_length(name->d.iPAddress);
-      if (size == 4) {
-        boost::asio::ip::address_v4::bytes_type raw;
-        std::memcpy(raw.data(), bytes, raw.size());
-        one = boost::asio::ip::make_address_v4(raw).to_string();
-      } else if (size == 16) {
-        boost::asio::ip::address_v6::bytes_type raw;
-        std::memcpy(raw.data(), bytes, raw.size());
-        one = boost::asio::ip::make_address_v6(raw).to_string();
-      }
-      OPENSSL_free(address);
+      std::array<char, INET6_ADDRSTRLEN> address{};
+      const int family = ASN1_STRING_length(name->d.iPAddress) == 4 ? AF_INET : AF_INET6;
+      const void* bytes = ASN1_STRING_get0_data(name->d.iPAddress);
+      if (inet_ntop(family, bytes, address.data(), address.size()) != nullptr) one = address.data();
     }
     if (one.empty() || text.size() > 200) continue;
     text += (text.empty() ? "" : ", ") + one;
   }
   GENERAL_NAMES_free(names);
   return text.empty() ? "no host name at all" : text;
+}
+
+Error verification_error(const std::string& peer, const std::string& server_name, long reason,
+                         const X509* certificate) {
+  const std::string of = peer + ": the server's certificate ";
+  std::string text;
+  switch (reason) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+      text = of + "expired" + (certificate ? " on " + time_text(X509_get0_notAfter(certificate)) : "") +
+             "; check the clock of this machine, else its operator must renew it";
+      break;
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+      text = of + "is not valid yet" +
+             (certificate ? ", not before " + time_text(X509_get0_notBefore(certificate)) : "") +
+             "; check the clock of this machine";
+      break;
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+      text = of + "is for " + (certificate ? subject_names(certificate) : "another host") + ", not for " + server_name +
+             "; check the host name";
+      break;
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_CERT_SIGNATURE_FAILURE:
+      text = of + "is signed by an authority that is not trusted here" +
+             (certificate ? " (" + name_text(X509_get_issuer_name(certificate)) + ")" : "") +
+             "; if it is yours, give its certificate as the CA file";
+      break;
+    default: text = of + "is refused: " + X509_verify_cert_error_string(reason);
+  }
+  return {ErrorCode::tls_failed, std::move(text), true, nullptr};
 }
 
 }  // namespace
@@ -145,6 +181,8 @@ TlsEngine::TlsEngine(TlsContextPtr context, std::string_view server_name, std::s
     return;
   }
   SSL_set_connect_state(ssl_);
+  SSL_set_app_data(ssl_, this);
+  if (context_->verifies()) SSL_set_verify(ssl_, SSL_VERIFY_PEER, &TlsEngineStream::verify);
   if (is_ip_address(server_name_)) {
     X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_), server_name_.c_str());
   } else {
@@ -166,10 +204,9 @@ Result<TlsEngine::Progress> TlsEngine::shake_hands() {
 }
 
 Error TlsEngine::handshake_error(int ssl_error) {
-  const long verified = SSL_get_verify_result(ssl_);
-  if (!context_->is_server() && verified != X509_V_OK) {
+  if (verification_failure_) {
     ERR_clear_error();
-    return verification_error(verified);
+    return *verification_failure_;
   }
   const unsigned long code = ERR_peek_last_error();
   const int reason = ERR_GET_REASON(code);
@@ -189,37 +226,8 @@ Error TlsEngine::handshake_error(int ssl_error) {
   return protocol_error("the TLS handshake failed");
 }
 
-Error TlsEngine::verification_error(long reason) {
-  const X509* certificate = SSL_get0_peer_certificate(ssl_);
-  const std::string of = peer_ + ": the server's certificate ";
-  std::string text;
-  switch (reason) {
-    case X509_V_ERR_CERT_HAS_EXPIRED:
-      text = of + "expired" + (certificate ? " on " + time_text(X509_get0_notAfter(certificate)) : "") +
-             "; check the clock of this machine, else its operator must renew it";
-      break;
-    case X509_V_ERR_CERT_NOT_YET_VALID:
-      text = of + "is not valid yet" +
-             (certificate ? ", not before " + time_text(X509_get0_notBefore(certificate)) : "") +
-             "; check the clock of this machine";
-      break;
-    case X509_V_ERR_HOSTNAME_MISMATCH:
-    case X509_V_ERR_IP_ADDRESS_MISMATCH:
-      text = of + "is for " + (certificate ? subject_names(certificate) : "another host") + ", not for " +
-             server_name_ + "; check the host name";
-      break;
-    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-      text = of + "is signed by an authority that is not trusted here" +
-             (certificate ? " (" + name_text(X509_get_issuer_name(certificate)) + ")" : "") +
-             "; if it is yours, give its certificate as the CA file";
-      break;
-    default: text = of + "is refused: " + X509_verify_cert_error_string(reason);
-  }
-  return {ErrorCode::tls_failed, std::move(text), true, nullptr};
+void TlsEngine::refuse_certificate(long reason, const x509_st* certificate) {
+  if (!verification_failure_) verification_failure_ = verification_error(peer_, server_name_, reason, certificate);
 }
 
 Error TlsEngine::protocol_error(std::string_view doing) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 #include "marketprism/wire/read_buffer.hpp"
 
 struct ssl_st;
+struct x509_st;
 
 namespace marketprism::net {
 
@@ -48,7 +50,7 @@ class TlsEngine {
   friend struct TlsEngineStream;
 
   Error handshake_error(int ssl_error);
-  Error verification_error(long reason);
+  void refuse_certificate(long reason, const x509_st* certificate);
   Error protocol_error(std::string_view doing);
 
   TlsContextPtr context_;
@@ -58,6 +60,7 @@ class TlsEngine {
   wire::ReadBuffer incoming_;
   std::string outgoing_;
   bool has_ended_ = false;
+  std::optional<Error> verification_failure_;
 };
 
 }  // namespace marketprism::net
