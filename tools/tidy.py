@@ -95,7 +95,7 @@ class Checker:
 
     def check_name(self, path):
         for part in re.split(r"[/.]", path):
-            if word := banned_word(part):
+            if word := banned_word(part) or (part if part == "common" else None):
                 self.report(1, "name", f"'{word}' in a file's name; name it after what it holds")
 
     def check_length(self, text):
@@ -191,11 +191,11 @@ def layer_of(path):
 
 def banned_word(name):
     """The word of an identifier or file name that this tree does not use, or None."""
-    if re.search(r"_v\d+$|(?<!is)(?<!too)_old$", name):
+    if re.search(r"_v(?![46]$)\d+$|(?<!is)(?<!too)_old$", name):  # IPv4 and IPv6 are no versions of ours
         return name[name.rfind("_"):]
     words = [word for part in name.split("_") for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*|[a-z0-9]+", part)]
-    for word in BANNED_WORDS:  # as the noun of a name; "common_prefix" and "OfACommonScale" say something
-        if words and word in (words[0], words[-1]) or name.split("_")[-1] == word.lower():
+    for word in BANNED_WORDS:  # as the noun of a name; "common_columns" and "OfACommonScale" say something
+        if words and word in (words[0], words[-1]) or (name.split("_")[-1] == word.lower() and word != "Common"):
             return word
     if "Manager" in words and "ConnectionPoolManager" not in name:
         return "Manager"

@@ -85,10 +85,11 @@ class Rules(unittest.TestCase):
         for name in ("StringHelper", "HelperPool", "UrlUtils", "net_util", "Misc", "parse_v2", "parse_old", "TaskManager",
                      "session_manager"):
             self.assert_only("marketprism/pool/a.cpp", f"int {name};\n", "name", 1)
-        for name in ("ConnectionPoolManager", "ConnectionPoolManagerOptions", "Utilization", "common_prefix", "is_old", "threshold",
+        for name in ("ConnectionPoolManager", "ConnectionPoolManagerOptions", "Utilization", "with_common", "address_v4", "is_old", "threshold",
                      "std::common_type_t<int> x", "OfACommonScale"):
             self.assert_clean("marketprism/pool/a.cpp", f"int {name};\n")
         self.assert_only("marketprism/pool/string_util.cpp", "int x;\n", "name", 1)
+        self.assert_only("marketprism/pool/common/a.cpp", "int x;\n", "name", 1)
         self.assert_clean("marketprism/pool/a.cpp", '// a Helper\nauto x = "Helper";\n')
 
     def test_co_await(self):
