@@ -149,9 +149,8 @@ void SlotPool::take_over(std::uint32_t index, Instant now) {
   Stream& stream = streams_[index];
   const std::uint32_t from = stream.carrier.connection;
   const SlotConnection previous = connections_.handle_of(from);
-  const bool is_retiring =
-      connections_[from].replaced_by != no_index;  // it is closed soon, that ends its subscriptions
-  leave(index, stream.carrier, !is_retiring, now);
+  const bool is_retiring = connections_[from].replaced_by != no_index;
+  leave(index, stream.carrier, true, now);  // even when retiring: the rotation may yet be given up
   stream.carrier = std::exchange(stream.successor, Slot{});
   ++streams_up_;
   ++slot_counters_.moved;
@@ -169,7 +168,9 @@ void SlotPool::refused(SlotConnection connection, StreamHandle handle, Error err
   if (error.is_terminal) {
     ++slot_counters_.refused;
     if (stream->successor.phase != SlotPhase::none) leave(handle.index, stream->successor, true, now);
+    const bool was_up = stream->carrier.phase == SlotPhase::up;
     if (stream->carrier.phase != SlotPhase::none) leave(handle.index, stream->carrier, true, now);
+    interrupt(handle.index, "refused", was_up);
     stream->is_ending = true;
     stream->refusal = std::move(error);
     end_if_done(handle.index);

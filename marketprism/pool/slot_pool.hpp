@@ -51,7 +51,7 @@ struct StreamUp {  ///< the stream now comes over `connection`. When `previous` 
 };
 struct StreamDown {  ///< nothing carries the stream now; a StreamUp follows when something does again
   StreamHandle stream;
-  std::string_view why;  ///< a literal: "connection lost", "not confirmed", "silent"
+  std::string_view why;  ///< a literal: "connection lost", "not confirmed", "silent", "refused"
 };
 struct StreamEnd {  ///< the last word about a stream: it was removed, refused for good, or the pool was drained
   StreamHandle stream;
@@ -233,6 +233,7 @@ class SlotPool {
   void forget(std::uint32_t index);
   void drop_connection(std::uint32_t index, CloseReason reason, std::string_view why, Instant now);
   void begin_rotation(std::uint32_t index, Instant now);
+  [[nodiscard]] std::uint32_t room_for(std::uint32_t index) const;
   void carry_over(std::uint32_t from, std::uint32_t to, Instant now);
   void finish_rotation(std::uint32_t index, Instant now);
   void give_up_rotation(std::uint32_t index, Instant now);

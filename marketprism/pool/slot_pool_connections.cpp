@@ -206,19 +206,43 @@ void SlotPool::retire(Instant now) {
     if (connection.slots.empty() && connection.to_drop.empty()) {
       const bool is_unused = connection.unused_since + config_.max_idle_time <= now;
       if (is_old || is_unused) close(i, is_old ? CloseReason::lifetime : CloseReason::idle);
-    } else if (is_old && !is_rotating_ && may_dial(now)) {
+    } else if (is_old && !is_rotating_) {
       begin_rotation(i, now);
     }
   }
 }
 
+// A rotation may exceed max_size by one connection. When one that was given up has left that one behind, the streams go
+// to a connection that is up already.
 void SlotPool::begin_rotation(std::uint32_t index, Instant now) {
-  const std::uint32_t replacement = start_dial(now);  // may move the records
+  std::uint32_t replacement = no_index;
+  if (connections_.size() > config_.max_size) {
+    replacement = room_for(index);
+    if (replacement == no_index) {
+      connections_[index].expires_at = now + slot_config_.overlap_timeout;
+      return;
+    }
+  } else if (may_dial(now)) {
+    replacement = start_dial(now);  // may move the records
+  } else {
+    return;
+  }
   connections_[replacement].replaces = index;
   connections_[index].replaced_by = replacement;
   connections_[index].rotation_ends = now + config_.connect_timeout + slot_config_.overlap_timeout;
   wake_by(connections_[index].rotation_ends);
   is_rotating_ = true;
+  if (connections_[replacement].is_up) carry_over(index, replacement, now);
+}
+
+// A connection that could take all streams of this one.
+std::uint32_t SlotPool::room_for(std::uint32_t index) const {
+  const std::size_t most = slot_config_.streams_per_connection - connections_[index].slots.size();
+  for (std::uint32_t i = 0; i < connections_.end(); ++i) {
+    const Connection& connection = connections_[i];
+    if (i != index && is_usable(connection) && connection.slots.size() + connection.to_drop.size() <= most) return i;
+  }
+  return no_index;
 }
 
 void SlotPool::carry_over(std::uint32_t from, std::uint32_t to, Instant now) {
@@ -226,11 +250,17 @@ void SlotPool::carry_over(std::uint32_t from, std::uint32_t to, Instant now) {
   for (const auto index : slots) {
     Stream& stream = streams_[index];
     Slot& slot = slot_on(stream, from);
-    if (slot.phase == SlotPhase::up && &slot == &stream.carrier) {
+    const bool is_carrier = &slot == &stream.carrier;
+    if (is_carrier && slot.phase == SlotPhase::up) {
       // One that is being moved elsewhere already needs no place here.
       if (stream.successor.phase == SlotPhase::none) enter(index, stream.successor, to);
-    } else {  // not yet up: nothing to bridge
-      leave(index, slot, false, now);
+      continue;
+    }
+    // Not yet up here: nothing to bridge.
+    leave(index, slot, true, now);
+    if (is_carrier && stream.successor.phase != SlotPhase::none) {
+      stream.carrier = std::exchange(stream.successor, Slot{});
+    } else if (is_carrier) {
       enter(index, slot, to);
     }
   }

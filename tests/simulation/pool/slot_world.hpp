@@ -1,0 +1,94 @@
+#pragma once
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "marketprism/pool/slot_pool.hpp"
+#include "tests/simulation/pool/schedule.hpp"
+
+namespace marketprism::simulation {
+
+/// A world around one SlotPool: a clock and a venue that knows what is subscribed on which connection and enforces its
+/// limits.
+class SlotWorld {
+ public:
+  enum Kind : std::uint8_t {
+    advance_little,
+    advance_much,
+    tick,
+    place,
+    remove,
+    dial_ends,
+    dial_fails,
+    confirm,
+    confirm_all,
+    refuse,
+    message,
+    lose,
+    closing,
+    stale_call,
+    drain,
+    kind_count
+  };
+  static std::vector<std::uint32_t> weights();
+  static std::string describe(const Step& step);
+  static std::optional<std::string> run(std::uint64_t seed, const Schedule& schedule);
+
+ private:
+  explicit SlotWorld(std::uint64_t seed);
+
+  struct Wire {
+    pool::SlotConnection handle;
+    bool is_up = false;
+    std::set<std::uint64_t> asked;      // ids of streams: sent, not answered
+    std::set<std::uint64_t> confirmed;  // what the venue sends on it
+    std::vector<Instant> sent;          // control messages
+  };
+  struct Wish {
+    pool::StreamHandle handle;
+    std::uint64_t carrier = 0;  // id of the connection, by StreamUp; 0: down
+    bool is_removed = false;
+    bool was_refused = false;  // for good; it may be ending
+  };
+
+  void perform(const Step& step);
+  void answer(std::uint32_t which, bool is_ok, bool is_terminal);
+  void answer_all();
+  void end_dial(std::uint32_t which, bool is_ok);
+  void do_stale(const Step& step);
+  void settle_down();
+  void take_actions();
+  void on(const pool::SlotDial& action);
+  void on(const pool::SlotAbortDial& action);
+  void on(const pool::SlotClose& action);
+  void on(const pool::Subscribe& action);
+  void on(const pool::Unsubscribe& action);
+  void on(const pool::StreamUp& action);
+  void on(const pool::StreamDown& action);
+  void on(const pool::StreamEnd& action);
+  void on(const pool::SlotsDrained& action);
+  void check_books();
+  void check_rate(Wire& wire);
+  void require(bool condition, const char* rule);
+  std::vector<Wire*> wires(bool is_up);
+  Wish* wish(pool::StreamHandle handle);
+  Wish* nth_wish(std::uint32_t which);
+
+  Random random_;
+  pool::PoolConfig config_;
+  pool::SlotConfig slots_;
+  std::unique_ptr<pool::SlotPool> pool_;
+  Instant now_{};
+  std::map<std::uint64_t, Wire> wires_;
+  std::map<std::uint64_t, Wish> wishes_;
+  std::vector<pool::SlotConnection> gone_;
+  std::vector<pool::StreamHandle> ended_;
+  bool is_draining_ = false;
+  bool is_drained_ = false;
+  std::optional<std::string> violation_;
+};
+
+}  // namespace marketprism::simulation
