@@ -15,7 +15,7 @@
 namespace marketprism::sink {
 
 struct FileSourceOptions {
-  std::string exchange;                ///< given to frames whose recording does not name its venue
+  std::string exchange;  ///< given to frames whose recording does not name its venue
   /// Where `exchange` is empty: tells the venue of a file from its path; empty where it cannot.
   std::function<std::string(const std::string& path)> exchange_of;
   std::uint32_t connection = 0;        ///< given to frames whose recording does not number connections

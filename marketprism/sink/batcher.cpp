@@ -1,0 +1,195 @@
+#include "marketprism/sink/batcher.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+namespace marketprism::sink {
+
+namespace {
+
+constexpr std::size_t holes_max = 4096;  // symbols and channels; beyond it a hole is only counted
+
+Instant clock_now() { return std::chrono::time_point_cast<Nanoseconds>(std::chrono::steady_clock::now()); }
+UnixTime wall_now() { return std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now()); }
+
+}  // namespace
+
+Batcher::Batcher(Wake& wake, BatcherOptions options)
+    : options_(options), batches_(wake, options.batches_max, options.when_full) {}
+
+bool Batcher::put(const market::Event& event) {
+  return batches_.put([&](EventBatch& batch) {
+    batch.append(event);
+    return batch.bytes() >= options_.batch_bytes_max;
+  });
+}
+
+void Batcher::on_event(const market::Event& event) {
+  if (holes_.empty() || put_gaps()) {
+    if (put(event)) return;
+  }
+  dropped_[static_cast<std::size_t>(event.type())].fetch_add(1, std::memory_order_relaxed);
+  note_hole(event);
+}
+
+void Batcher::note_hole(const market::Event& event) {
+  const auto* const gap = std::get_if<market::Gap>(&event.payload);
+  const market::EventType channel = gap != nullptr ? gap->channel : event.type();
+  const auto same = [&](const Hole& hole) {
+    return hole.channel == channel && hole.symbol == event.symbol && hole.exchange == event.exchange;
+  };
+  if (holes_.size() >= holes_max || std::ranges::any_of(holes_, same)) return;
+  holes_.push_back({event.exchange, std::string(event.symbol), channel, event.receive_time});
+}
+
+/// false: still no room; what was not put stays noted.
+bool Batcher::put_gaps() {
+  while (!holes_.empty()) {
+    const Hole& hole = holes_.back();
+    market::Event gap;
+    gap.exchange = hole.exchange;
+    gap.symbol = hole.symbol;
+    gap.receive_time = hole.receive_time;
+    gap.payload = market::Gap{.channel = hole.channel, .reason = "sink_overflow"};
+    if (!put(gap)) return false;
+    holes_.pop_back();
+  }
+  return true;
+}
+
+CountByType Batcher::dropped() const {
+  CountByType counts{};
+  for (std::size_t i = 0; i < counts.size(); ++i) counts[i] = dropped_[i].load(std::memory_order_relaxed);
+  return counts;
+}
+
+struct SinkThread::State {
+  State(std::vector<std::unique_ptr<Sink>> given, SinkThreadOptions with) : sinks(std::move(given)), options(with) {}
+
+  void run();
+  bool take_turns(const std::vector<Batcher*>& turns);
+  void count(const EventBatch& batch);
+
+  std::vector<std::unique_ptr<Sink>> sinks;
+  SinkThreadOptions options;
+  Wake wake;
+  std::atomic<bool> is_closing = false;
+  bool is_closed = false;
+
+  mutable std::mutex mutex;  // guards what follows
+  std::vector<std::unique_ptr<Batcher>> batchers;
+  std::vector<std::unique_ptr<FlowStats>> flows;
+
+  std::thread thread;
+};
+
+void SinkThread::State::count(const EventBatch& batch) {
+  const UnixTime now = wall_now();
+  const std::lock_guard lock(mutex);
+  FlowStats* flow = nullptr;
+  for (const market::Event& event : batch.events()) {
+    if (flow == nullptr || flow->type != event.type() || flow->exchange != event.exchange) {
+      const auto found = std::ranges::find_if(flows, [&](const std::unique_ptr<FlowStats>& known) {
+        return known->type == event.type() && known->exchange == event.exchange;
+      });
+      if (found == flows.end()) {
+        flows.push_back(std::make_unique<FlowStats>());
+        flow = flows.back().get();
+        flow->exchange = event.exchange;
+        flow->type = event.type();
+      } else {
+        flow = found->get();
+      }
+    }
+    ++flow->events;
+    if (event.receive_time != no_time) flow->delay_ns.add((now - event.receive_time).count());
+  }
+}
+
+/// Gives one batch of each batcher to the sinks; false when there was none.
+bool SinkThread::State::take_turns(const std::vector<Batcher*>& turns) {
+  bool is_any = false;
+  for (Batcher* batcher : turns) {
+    std::unique_ptr<EventBatch> batch = batcher->batches_.take();
+    if (!batch) continue;
+    is_any = true;
+    count(*batch);
+    for (const std::unique_ptr<Sink>& sink : sinks) sink->write(*batch, clock_now());
+    batch->clear();
+    batcher->batches_.give_back(std::move(batch));
+  }
+  return is_any;
+}
+
+void SinkThread::State::run() {
+  std::vector<Batcher*> turns;
+  for (;;) {
+    wake.wait(options.batch_age_max);
+    const bool is_last = is_closing;
+    turns.clear();
+    {
+      const std::lock_guard lock(mutex);
+      for (const std::unique_ptr<Batcher>& batcher : batchers) turns.push_back(batcher.get());
+    }
+    while (take_turns(turns)) {
+      for (const std::unique_ptr<Sink>& sink : sinks) sink->tick(clock_now());
+    }
+    for (const std::unique_ptr<Sink>& sink : sinks) sink->tick(clock_now());
+    if (is_last) return;
+  }
+}
+
+SinkThread::SinkThread(std::vector<std::unique_ptr<Sink>> sinks, SinkThreadOptions options)
+    : state_(std::make_unique<State>(std::move(sinks), options)) {
+  state_->thread = std::thread([state = state_.get()] { state->run(); });
+}
+
+SinkThread::~SinkThread() { (void)close(); }
+
+Batcher& SinkThread::batcher() {
+  const std::lock_guard lock(state_->mutex);
+  state_->batchers.push_back(std::make_unique<Batcher>(state_->wake, state_->options.batches));
+  return *state_->batchers.back();
+}
+
+Result<> SinkThread::close() {
+  State& state = *state_;
+  if (state.is_closed) return {};
+  state.is_closed = true;
+  for (const std::unique_ptr<Batcher>& batcher : state.batchers) batcher->batches_.close();
+  state.is_closing = true;
+  state.wake.notify();
+  state.thread.join();
+  Result<> first;
+  for (const std::unique_ptr<Sink>& sink : state.sinks) {
+    if (Result<> closed = sink->close(); !closed && first) first = std::move(closed);
+  }
+  return first;
+}
+
+std::vector<FlowStats> SinkThread::flows() const {
+  const std::lock_guard lock(state_->mutex);
+  std::vector<FlowStats> copies;
+  for (const std::unique_ptr<FlowStats>& flow : state_->flows) copies.push_back(*flow);
+  return copies;
+}
+
+std::vector<SinkStats> SinkThread::sink_stats() const {
+  std::vector<SinkStats> all;
+  for (const std::unique_ptr<Sink>& sink : state_->sinks) all.push_back(sink->stats());
+  return all;
+}
+
+CountByType SinkThread::dropped() const {
+  const std::lock_guard lock(state_->mutex);
+  CountByType sum{};
+  for (const std::unique_ptr<Batcher>& batcher : state_->batchers) {
+    const CountByType counts = batcher->dropped();
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += counts[i];
+  }
+  return sum;
+}
+
+}  // namespace marketprism::sink
