@@ -1,9 +1,8 @@
 // Uses marketprism::async from an installed package: one event loop, one coroutine that waits on its timer.
-#include <marketprism/async/block_on.hpp>
-#include <marketprism/async/event_loop.hpp>
-
 #include <chrono>
 #include <cstdio>
+#include <marketprism/async/block_on.hpp>
+#include <marketprism/async/event_loop.hpp>
 
 using namespace std::chrono_literals;
 

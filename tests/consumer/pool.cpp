@@ -1,18 +1,18 @@
 // Uses marketprism::pool (and base under it) from an installed package, with a clock of its own.
+#include <chrono>
+#include <cstdio>
 #include <marketprism/base/decimal.hpp>
 #include <marketprism/base/error.hpp>
 #include <marketprism/pool/circuit_breaker.hpp>
 #include <marketprism/pool/rate_limiter.hpp>
-
-#include <chrono>
-#include <cstdio>
 
 using namespace std::chrono_literals;
 
 int main() {
   const marketprism::Instant start{};
   marketprism::pool::TokenBucket bucket({.count = 2, .interval = 1s});
-  const bool limited = bucket.try_take(start) && bucket.try_take(start) && !bucket.try_take(start) && bucket.try_take(start + 1s);
+  const bool limited =
+      bucket.try_take(start) && bucket.try_take(start) && !bucket.try_take(start) && bucket.try_take(start + 1s);
 
   marketprism::pool::CircuitBreaker breaker({.failures_to_open = 1});
   breaker.failed(start);
