@@ -26,7 +26,7 @@ compiler, linker, sanitizers, symbolizer: clang-19 lld-19 libclang-rt-19-dev llv
 second compiler and the C++ library: g++
 style and static checks: clang-format-19 clang-tidy-19
 build: cmake ninja-build ccache pkg-config
-libraries the program links: libboost1.81-dev libfmt-dev libtomlplusplus-dev libzstd-dev zlib1g-dev libssl-dev
+libraries the program links: libboost1.81-dev libfmt-dev libcli11-dev libtomlplusplus-dev libzstd-dev zlib1g-dev libssl-dev
 tests and benchmarks: libgtest-dev libgmock-dev libbenchmark-dev python3 openssl
 certificates of the public authorities: ca-certificates
 LIST
