@@ -15,6 +15,8 @@ using namespace std::string_view_literals;
 // RFC 7692, section 7.2.1: the end of an empty stored block, which every message ends with and none carries.
 constexpr std::string_view message_tail = "\x00\x00\xff\xff"sv;
 constexpr std::size_t output_step_bytes = 4096;
+constexpr int memory_level = 8;                        // zlib's default
+constexpr std::size_t inflate_state_bytes = 7 * 1024;  // zlib's own, besides the window
 
 Bytef* bytes_of(std::string_view text) { return reinterpret_cast<Bytef*>(const_cast<char*>(text.data())); }
 
@@ -40,7 +42,7 @@ struct DeflateCompressor::State {
     // zlib has no raw deflate with a window of 256 bytes. With 512 it never refers back further than 512 - 262 bytes,
     // so that what it makes fits a window of 256, too.
     const int bits = std::max(window_bits, 9);
-    const int code = deflateInit2(&stream, level, Z_DEFLATED, -bits, 8, Z_DEFAULT_STRATEGY);
+    const int code = deflateInit2(&stream, level, Z_DEFLATED, -bits, memory_level, Z_DEFAULT_STRATEGY);
     if (code != Z_OK) return zlib_error("deflate", code, stream);
     is_open = true;
     return {};
@@ -97,6 +99,11 @@ Result<> DeflateCompressor::compress(std::string_view message, std::string& out)
   out.resize(size - message_tail.size());
   if (state_->forgets) deflateReset(&stream);
   return {};
+}
+
+std::size_t DeflateCompressor::memory_bytes() const {
+  constexpr std::size_t hash_bytes = std::size_t{1} << (memory_level + 9);
+  return state_->is_open ? (std::size_t{4} << std::max(state_->window_bits, 9)) + hash_bytes : 0;
 }
 
 struct DeflateDecompressor::State {
@@ -173,6 +180,10 @@ DeflateDecompressor::DeflateDecompressor(const DeflateParameters& parameters, We
 DeflateDecompressor::~DeflateDecompressor() = default;
 DeflateDecompressor::DeflateDecompressor(DeflateDecompressor&&) noexcept = default;
 DeflateDecompressor& DeflateDecompressor::operator=(DeflateDecompressor&&) noexcept = default;
+
+std::size_t DeflateDecompressor::memory_bytes() const {
+  return state_->is_open ? (std::size_t{1} << state_->window_bits) + inflate_state_bytes : 0;
+}
 
 Result<> DeflateDecompressor::decompress(std::string_view fragment, bool is_final, std::string& out,
                                          std::size_t size_max) {

@@ -58,6 +58,8 @@ class DeflateCompressor {
 
   /// Appends the compressed payload of one whole message to `out`.
   Result<> compress(std::string_view message, std::string& out);
+  /// What zlib holds for it now, by zlib's own formula.
+  [[nodiscard]] std::size_t memory_bytes() const;
 
  private:
   struct State;
@@ -76,6 +78,8 @@ class DeflateDecompressor {
   /// Appends what `fragment` holds to `out`; `is_final` ends the message. Never lets `out` grow beyond `size_max`:
   /// `too_large` then. `malformed` for bytes that are not DEFLATE. After an error the object must not be used again.
   Result<> decompress(std::string_view fragment, bool is_final, std::string& out, std::size_t size_max);
+  /// What zlib holds for it now, by zlib's own formula.
+  [[nodiscard]] std::size_t memory_bytes() const;
 
  private:
   struct State;

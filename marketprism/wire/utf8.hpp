@@ -15,7 +15,6 @@ class Utf8Validator {
   bool feed(std::string_view piece);
   /// True if no character is left half.
   [[nodiscard]] bool is_complete() const { return needed_ == 0; }
-  void reset() { *this = {}; }
 
  private:
   bool step(unsigned char byte);

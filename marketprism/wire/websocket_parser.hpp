@@ -63,7 +63,9 @@ class WebSocketParser {
   /// The peer is in the middle of a frame or of a fragmented message: an end of the stream here is no clean end.
   [[nodiscard]] bool is_inside_message() const { return has_header_ || in_message_ || buffer_.unread_bytes() != 0; }
   /// What this parser holds now.
-  [[nodiscard]] std::size_t memory_bytes() const { return buffer_.capacity_bytes() + assembly_.capacity(); }
+  [[nodiscard]] std::size_t memory_bytes() const {
+    return buffer_.capacity_bytes() + assembly_.capacity() + (decompressor_ ? decompressor_->memory_bytes() : 0);
+  }
 
  private:
   enum class Step : std::uint8_t { incomplete, again, message, failed };

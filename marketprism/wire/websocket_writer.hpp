@@ -42,6 +42,10 @@ class WebSocketWriter {
                        std::string_view reason = {});
 
   [[nodiscard]] bool is_closed() const { return is_closed_; }
+  /// What this writer holds now; the buffer it writes to is the caller's.
+  [[nodiscard]] std::size_t memory_bytes() const {
+    return compressed_.capacity() + (compressor_ ? compressor_->memory_bytes() : 0);
+  }
 
  private:
   Result<> write_message(std::string& out, WebSocketOpcode opcode, std::string_view data);

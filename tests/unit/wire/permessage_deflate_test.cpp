@@ -54,6 +54,8 @@ TEST(PermessageDeflate, ReadsTheExamplesOfTheRfc) {  // section 7.2.3
   DeflateDecompressor window({}, WebSocketRole::client);
   EXPECT_EQ(inflate_all(window, "\xF2\x48\xCD\xC9\xC9\x07\x00"s), "Hello");
   EXPECT_EQ(inflate_all(window, "\xF2\x00\x11\x00\x00"s), "Hello") << "refers to the message before";
+  EXPECT_EQ(inflate_all(window, ""), "");
+  EXPECT_EQ(inflate_all(window, "\xF2\x00\x11\x00\x00"s), "Hello") << "nothing at all leaves the window alone";
   DeflateDecompressor forgetful({.server_no_context_takeover = true}, WebSocketRole::client);
   EXPECT_EQ(inflate_all(forgetful, "\xF2\x48\xCD\xC9\xC9\x07\x00"s), "Hello");
   EXPECT_TRUE(inflate_all(forgetful, "\xF2\x00\x11\x00\x00"s).starts_with("error")) << "there is no message before";
@@ -120,6 +122,15 @@ TEST(PermessageDeflate, TakesFragmentsCutAnywhere) {
     } while (!rest.empty());
     ASSERT_EQ(out, text);
   }
+}
+
+TEST(PermessageDeflate, CostsMemoryOnlyOnceUsed) {
+  DeflateCompressor compressor({}, WebSocketRole::server);
+  DeflateDecompressor decompressor({}, WebSocketRole::client);
+  EXPECT_EQ(compressor.memory_bytes() + decompressor.memory_bytes(), 0U);
+  EXPECT_EQ(inflate_all(decompressor, deflate_all(compressor, "x")), "x");
+  EXPECT_EQ(compressor.memory_bytes(), 256U * 1024);
+  EXPECT_EQ(decompressor.memory_bytes(), 39U * 1024);
 }
 
 TEST(PermessageDeflate, LargeMessagesGoThrough) {
