@@ -60,6 +60,11 @@ class Decimal {
   Int128 mantissa() const {
     return static_cast<Int128>((static_cast<UInt128>(static_cast<Int128>(high_)) << 64) | low_);
   }
+  /// The mantissa if it fits 64 bits, else false.
+  bool narrow_mantissa(std::int64_t& value) const {
+    value = static_cast<std::int64_t>(low_);
+    return is_narrow();
+  }
   int exponent() const { return static_cast<int>(exponent_); }
   int scale() const { return static_cast<int>(scale_); }
 

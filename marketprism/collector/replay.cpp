@@ -55,13 +55,17 @@ Result<ReplaySummary> replay(const ReplayOptions& options, market::EventSink& si
   }
   auto files = sink::recording_files(options.paths);
   if (!files) return std::unexpected(files.error());
-  sink::FrameMerge merge(std::move(*files),
-                         {.connection = 1, .format = options.format, .on_problem = options.on_problem});
+  const auto exchange_of = [&options](const std::string& path) {
+    return options.exchange.empty() ? std::string(exchange::exchange_in_path(path)) : std::string();
+  };
+  sink::FrameMerge merge(
+      std::move(*files),
+      {.exchange_of = exchange_of, .connection = 1, .format = options.format, .on_problem = options.on_problem});
   if (auto opened = merge.open(); !opened) return std::unexpected(opened.error());
   for (tape::Frame frame; merge.next(frame);) {
     if (frame.exchange.empty() && options.exchange.empty()) {
       return fail(ErrorCode::invalid_argument,
-                  "these recordings do not say which exchange they are of: give --exchange", true);
+                  "these recordings and their names do not say which exchange they are of: give --exchange", true);
     }
     router.on_frame(frame);
     if ((router.frames() & 0xffff) == 0 && options.on_progress) options.on_progress(router.frames());

@@ -1,6 +1,8 @@
 #include "marketprism/exchange/registry.hpp"
 
+#include <algorithm>
 #include <array>
+#include <string>
 
 #include <fmt/format.h>
 
@@ -30,6 +32,25 @@ constexpr auto names = [] {
 }();
 
 }  // namespace
+
+std::string_view exchange_in_path(std::string_view path) {
+  const auto known = [](std::string_view text) -> std::string_view {
+    std::string name(text);
+    for (char& c : name) c = c == '_' ? '-' : c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    const auto found = std::ranges::find(names, std::string_view(name));
+    return found == names.end() ? std::string_view() : *found;
+  };
+  const std::size_t slash = path.rfind('/');
+  const std::string_view file = slash == std::string_view::npos ? path : path.substr(slash + 1);
+  // The longest beginning that is a venue: "binance_us.ws.1" is not binance.
+  for (std::size_t end = std::min(file.find('.'), file.size()); end != std::string_view::npos && end > 0;
+       end = file.rfind('_', end - 1)) {
+    if (const std::string_view name = known(file.substr(0, end)); !name.empty()) return name;
+  }
+  if (slash == std::string_view::npos) return {};
+  const std::string_view folder = path.substr(0, slash);
+  return known(folder.substr(folder.rfind('/') + 1));
+}
 
 std::span<const std::string_view> exchange_names() { return names; }
 

@@ -46,7 +46,10 @@ BookSync::Verdict BookSync::judge(const BookMessage& delta) const {
     if (delta.last_sequence <= last_) return Verdict::stale;
     return delta.first_sequence <= last_ + 1 ? Verdict::next : Verdict::gap;
   }
-  if (delta.previous_sequence == last_) return Verdict::next;
+  if (delta.previous_sequence == last_) {
+    // A keep-alive (OKX: prevSeqId == seqId, no levels) says only that nothing is missing.
+    return delta.last_sequence == last_ && delta.bids.empty() && delta.asks.empty() ? Verdict::stale : Verdict::next;
+  }
   // An old number with a newer time is no repetition: the venue started its numbers anew and we missed that.
   const bool is_repeated =
       delta.last_sequence <= last_ && (delta.exchange_time == no_time || delta.exchange_time <= last_time_);
@@ -97,11 +100,12 @@ void BookSync::on_rest_snapshot(const BookMessage& snapshot, Arrival arrival, Bo
 }
 
 void BookSync::take_snapshot(const BookMessage& snapshot, Arrival arrival, BookSyncOutput& output) {
-  book_.assign(snapshot.bids, snapshot.asks);
+  const bool fits = book_.assign(snapshot.bids, snapshot.asks);
   state_ = State::live;
   is_joining_ = false;
   last_ = snapshot.last_sequence;
   last_time_ = snapshot.exchange_time;
+  if (!fits) return lose("price_range", snapshot.last_sequence, arrival, output);
   if (snapshot.checksum && !adapter_->checksum_fits(book_, *snapshot.checksum)) {
     lose("checksum", snapshot.last_sequence, arrival, output);
     return;
@@ -110,7 +114,7 @@ void BookSync::take_snapshot(const BookMessage& snapshot, Arrival arrival, BookS
 }
 
 void BookSync::apply(const BookMessage& delta, Arrival arrival, BookSyncOutput& output) {
-  book_.apply(delta.bids, delta.asks);
+  if (!book_.apply(delta.bids, delta.asks)) return lose("price_range", delta.last_sequence, arrival, output);
   if (delta.checksum && !adapter_->checksum_fits(book_, *delta.checksum)) {
     lose("checksum", delta.last_sequence, arrival, output);
     return;

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -51,7 +52,9 @@ class BookSync {
   static constexpr std::size_t held_levels_max = 1U << 20;
 
   /// `adapter` gives the rule and checks checksums; it must outlive this.
-  explicit BookSync(const exchange::Adapter& adapter) : adapter_(&adapter), rule_(&adapter.facts().book) {}
+  explicit BookSync(const exchange::Adapter& adapter,
+                    std::shared_ptr<market::LevelBlockPool> pool = std::make_shared<market::LevelBlockPool>())
+      : adapter_(&adapter), rule_(&adapter.facts().book), book_(std::move(pool)) {}
 
   void on_message(const exchange::BookMessage& message, Arrival arrival, BookSyncOutput& output);
 

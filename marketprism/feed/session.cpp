@@ -30,7 +30,9 @@ struct Session::SymbolState {
     UnixTime last_time = no_time;
   };
 
-  SymbolState(std::string_view symbol_name, const exchange::Adapter& adapter) : name(symbol_name), book(adapter) {}
+  SymbolState(std::string_view symbol_name, const exchange::Adapter& adapter,
+              const std::shared_ptr<market::LevelBlockPool>& blocks)
+      : name(symbol_name), book(adapter, blocks) {}
 
   std::string name;
   BookSync book;
@@ -119,7 +121,7 @@ Session::SymbolState* Session::symbol_of(std::string_view name) {
       ++stats_.symbols_over_limit;
       return nullptr;
     }
-    found = symbols_.emplace(std::string(name), std::make_unique<SymbolState>(name, *adapter_)).first;
+    found = symbols_.emplace(std::string(name), std::make_unique<SymbolState>(name, *adapter_, blocks_)).first;
   }
   return last_symbol_ = found->second.get();
 }

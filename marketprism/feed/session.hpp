@@ -107,6 +107,7 @@ class Session final : private exchange::DecodeHandler {
   SessionActions& actions_;
   SessionOptions options_;
   std::string_view exchange_;
+  std::shared_ptr<market::LevelBlockPool> blocks_ = std::make_shared<market::LevelBlockPool>(64);
   Arrival arrival_;  // of the frame being decoded
   std::unordered_map<std::string, std::unique_ptr<SymbolState>, TextHash, std::equal_to<>> symbols_;
   SymbolState* last_symbol_ = nullptr;

@@ -113,17 +113,17 @@ struct Gap {
   std::int64_t to_sequence = no_sequence;    ///< the first number after the hole
 };
 
-/// One thing that happened on a market. Views and spans point into the frame, the book or the session that made the event
-/// and are valid only while it is being handed over: whoever keeps an event copies what it needs.
+/// One thing that happened on a market. Views and spans point into the frame, the book or the session that made the
+/// event and are valid only while it is being handed over: whoever keeps an event copies what it needs.
 struct Event {
-  using Payload = std::variant<Trade, Book, Bbo, Candle, FundingRate, OpenInterest, MarkPrice, IndexPrice, Liquidation, Gap,
-                               const Instrument*>;
+  using Payload = std::variant<Trade, Book, Bbo, Candle, FundingRate, OpenInterest, MarkPrice, IndexPrice, Liquidation,
+                               Gap, const Instrument*>;
 
-  std::string_view exchange;          ///< "binance", "binance-futures", …; lives as long as the program
-  std::string_view symbol;            ///< the exchange's own; lives as long as the session
-  UnixTime exchange_time = no_time;   ///< when the matching engine did it, else when it was sent
-  UnixTime receive_time = no_time;    ///< stamped at the socket read
-  std::uint32_t connection = 0;       ///< which connection brought it; 0 for REST and replayed files
+  std::string_view exchange;         ///< "binance", "binance-futures", …; lives as long as the program
+  std::string_view symbol;           ///< the exchange's own; lives as long as the session
+  UnixTime exchange_time = no_time;  ///< when the matching engine did it, else when it was sent
+  UnixTime receive_time = no_time;   ///< stamped at the socket read
+  std::uint32_t connection = 0;      ///< which connection brought it; 0 for REST and replayed files
   Payload payload;
 
   EventType type() const { return static_cast<EventType>(payload.index()); }

@@ -12,7 +12,8 @@ enum class InstrumentKind : std::uint8_t { spot, perpetual, future, option };
 /// "spot", "perpetual", "future", "option".
 std::string_view name_of(InstrumentKind kind);
 
-/// What an exchange says of one thing it trades. Texts that the exchange does not give are empty; numbers it does not give are zero.
+/// What an exchange says of one thing it trades. Texts that the exchange does not give are empty; numbers it does not
+/// give are zero.
 struct Instrument {
   std::string symbol;     ///< the exchange's own name, verbatim
   std::string canonical;  ///< `BTC-USDT`, `BTC-USDT-PERP`, `BTC-USD-20210924`, `BTC-USD-20210924-8000-P`
@@ -36,7 +37,8 @@ struct Instrument {
 /// The canonical name made of kind, base, quote, expiry, strike and option type.
 std::string canonical_name(const Instrument& instrument);
 
-/// Whether `text` matches `pattern`, in which `*` stands for any characters and `?` for one; letter case does not count.
+/// Whether `text` matches `pattern`, in which `*` stands for any characters and `?` for one; letter case does not
+/// count.
 bool matches_glob(std::string_view pattern, std::string_view text);
 
 }  // namespace marketprism::market

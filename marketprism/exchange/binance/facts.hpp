@@ -56,7 +56,7 @@ inline constexpr Venue spot{
               .messages_per_connection = {4, seconds(1)},
               .connects = {300, minutes(5)},
               .rest_limit = {6000, minutes(1)},
-              .snapshot_depth = 5000,
+              .snapshot_depth = 1000,
               .silence_max = seconds(60),
               .connection_lifetime = hours(24)},
     .api = "/api/v3",

@@ -80,7 +80,7 @@ TEST_F(OkxAdapter, ChecksumInterleavesTheSidesAsReceived) {
   const std::array bids{market::Level{Decimal::of("3366.1"), Decimal::of("7")},
                         market::Level{Decimal::of("3366.00"), Decimal::of("6.50")}};
   const std::array asks{market::Level{Decimal::of("3366.8"), Decimal::of("9")}};
-  book.assign(bids, asks);
+  ASSERT_TRUE(book.assign(bids, asks));
   // CRC-32 of "3366.1:7:3366.8:9:3366.00:6.50", reckoned with another program
   EXPECT_TRUE(adapter->checksum_fits(book, -869155945));
   EXPECT_FALSE(adapter->checksum_fits(book, -869155945 + 1));
@@ -93,14 +93,14 @@ TEST_F(OkxAdapter, ChecksumCoversTwentyFiveLevels) {
     bids.push_back({Decimal(1000 - i, 0), Decimal(i + 1, 0)});
     asks.push_back({Decimal(1001 + i, 0), Decimal(i + 1, 0)});
   }
-  book.assign(bids, asks);
+  ASSERT_TRUE(book.assign(bids, asks));
   EXPECT_TRUE(adapter->checksum_fits(book, -2032775920));
   asks[24].amount = Decimal(99, 0);
-  book.assign(bids, asks);
+  ASSERT_TRUE(book.assign(bids, asks));
   EXPECT_FALSE(adapter->checksum_fits(book, -2032775920));
   asks[24].amount = Decimal(25, 0);
   asks[25].amount = Decimal(99, 0);  // deeper than the checksum looks
-  book.assign(bids, asks);
+  ASSERT_TRUE(book.assign(bids, asks));
   EXPECT_TRUE(adapter->checksum_fits(book, -2032775920));
 }
 
