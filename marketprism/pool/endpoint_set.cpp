@@ -25,12 +25,13 @@ EndpointSet::EndpointSet(std::vector<Endpoint> endpoints, EjectionConfig config)
 }
 
 std::optional<std::uint32_t> EndpointSet::choose(Instant now, Random& random, const std::vector<bool>& skip) {
-  collect(now, skip, is_panicking(now));
+  const bool is_panic = is_panicking(now);
+  collect(now, skip, is_panic);
   // A recovering endpoint takes part in only a share of the draws; meanwhile the others go where they went before.
   std::size_t kept = 0;
   for (const auto i : candidates_) {
     const double share = recovery(i, now);
-    if (share >= 1 || random.chance(share)) candidates_[kept++] = i;
+    if (is_panic || share >= 1 || random.chance(share)) candidates_[kept++] = i;
   }
   candidates_.resize(kept);
   if (candidates_.empty()) collect(now, skip, true);

@@ -1,0 +1,86 @@
+#include "marketprism/pool/permit_ledger.hpp"
+
+#include <array>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace marketprism::pool {
+namespace {
+
+struct Notices {
+  std::atomic<int> granted{0};
+  std::atomic<int> shortage{0};
+  static void take(void* context, PermitNotice notice) {
+    auto& self = *static_cast<Notices*>(context);
+    (notice == PermitNotice::granted ? self.granted : self.shortage)++;
+  }
+};
+
+TEST(PermitLedger, GivesWhatThereIsAndPutsTheRestInLine) {
+  PermitLedger ledger(2);
+  std::array<Notices, 3> notices;
+  std::array<std::uint32_t, 3> member{};
+  for (std::size_t i = 0; i < 3; ++i) member[i] = ledger.join(Notices::take, &notices[i]);
+  EXPECT_TRUE(ledger.try_take(member[0]));
+  EXPECT_TRUE(ledger.try_take(member[0]));
+  EXPECT_FALSE(ledger.try_take(member[1]));
+  EXPECT_FALSE(ledger.try_take(member[2]));
+  EXPECT_EQ(notices[0].shortage, 2);  // who holds permits is asked for one
+  EXPECT_TRUE(ledger.has_waiting());
+  ledger.give_back(member[0]);
+  EXPECT_EQ(notices[1].granted, 1);
+  EXPECT_FALSE(ledger.try_take(member[0]));  // no jumping the line
+  EXPECT_TRUE(ledger.try_take(member[1]));
+  ledger.give_back(member[0]);
+  EXPECT_EQ(notices[2].granted, 1);
+  ledger.withdraw(member[2]);  // does not want it any more: it goes on to the next in line
+  EXPECT_EQ(notices[0].granted, 1);
+  EXPECT_TRUE(ledger.try_take(member[0]));
+  ledger.give_back(member[0]);
+  ledger.give_back(member[1]);
+  EXPECT_EQ(ledger.available(), 2U);
+  EXPECT_FALSE(ledger.has_waiting());
+}
+
+TEST(PermitLedger, RefusesMoreMembersThanItHasRoomFor) {
+  PermitLedger ledger(1, 1);
+  EXPECT_NE(ledger.join(nullptr, nullptr), PermitLedger::no_member);
+  EXPECT_EQ(ledger.join(nullptr, nullptr), PermitLedger::no_member);
+}
+
+// Threads that take and give back as they can: never more out than there are, none lost, none left waiting.
+TEST(PermitLedger, NeverGivesOutMoreThanItHasNorLosesOne) {
+  constexpr int threads = 4;
+  constexpr int rounds = 20'000;
+  PermitLedger ledger(2);
+  std::array<Notices, threads> notices;
+  std::atomic<int> out{0};
+  std::atomic<bool> was_exceeded{false};
+  std::vector<std::thread> running;
+  for (std::size_t i = 0; i < threads; ++i) {
+    const std::uint32_t member = ledger.join(Notices::take, &notices[i]);
+    running.emplace_back([&, member] {
+      for (int k = 0; k < rounds;) {
+        if (!ledger.try_take(member)) {
+          if (k % 7 == 0) ledger.withdraw(member);
+          std::this_thread::yield();
+          continue;
+        }
+        if (++out > 2) was_exceeded = true;
+        --out;
+        ledger.give_back(member);
+        ++k;
+      }
+      ledger.withdraw(member);
+    });
+  }
+  for (auto& thread : running) thread.join();
+  EXPECT_FALSE(was_exceeded);
+  EXPECT_EQ(ledger.available(), 2U);
+  EXPECT_FALSE(ledger.has_waiting());
+}
+
+}  // namespace
+}  // namespace marketprism::pool
