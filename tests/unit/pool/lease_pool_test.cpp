@@ -71,7 +71,7 @@ TEST_F(LeasePoolTest, AFullPoolWaitsForTheWholeTimeoutAndExplainsItself) {
   ASSERT_EQ(errors_.size(), 1U);
   EXPECT_EQ(errors_[0].code, ErrorCode::timed_out);
   for (const char* part :
-       {"pool 'test'", "after 3.000 s", "1 of 1 connections: 1 active", "held longest by", "lease_pool_test.cpp"}) {
+       {"pool 'test'", "after 3.000 s", "1 of 1 connections: 1 active", "held longest by", "lease_pool_fixture.hpp"}) {
     EXPECT_NE(errors_[0].message.find(part), std::string::npos) << part << " is missing in: " << errors_[0].message;
   }
   EXPECT_EQ(pool().counters().timeouts, 1U);
