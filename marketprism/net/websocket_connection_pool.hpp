@@ -1,0 +1,100 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "marketprism/net/websocket_connection.hpp"
+#include "marketprism/pool/slot_pool.hpp"
+
+namespace marketprism::net {
+
+/// The protocol spoken on the connections of a `WebSocketConnectionPool`, and where goes what they bring. All calls
+/// come on the pool's loop. Connections are named by numbers that grow with time.
+class WebSocketStreamHandler {
+ public:
+  virtual ~WebSocketStreamHandler() = default;
+
+  /// Texts to send first on a new connection.
+  virtual std::vector<std::string> greeting() { return {}; }
+  /// One request for these streams. `id` should come back in its answer (see `acknowledge`, `refuse`).
+  virtual std::string subscribe_text(std::span<const std::string> streams, std::int64_t id) = 0;
+  virtual std::string unsubscribe_text(std::span<const std::string> streams, std::int64_t id) = 0;
+
+  virtual void on_open(std::uint32_t /*connection*/, const wire::Url& /*url*/) {}
+  virtual void on_sent(std::uint32_t /*connection*/, std::string_view /*text*/) {}
+  virtual void on_message(std::uint32_t connection, const WebSocketReceived& message) = 0;
+  /// `is_ours`: the pool closed it after its streams had moved or ended; else it was lost, with what it carried.
+  virtual void on_close(std::uint32_t /*connection*/, WebSocketCloseCode /*code*/, std::string_view /*reason*/,
+                        bool /*is_ours*/) {}
+  virtual void on_dial_failed(const Error& /*error*/) {}
+
+  virtual void on_stream_up(std::string_view /*stream*/, std::uint32_t /*connection*/) {}
+  virtual void on_stream_down(std::string_view /*stream*/, std::string_view /*why*/) {}
+  /// The last word about a stream: unsubscribed, refused for good (`error`), or the pool was drained.
+  virtual void on_stream_end(std::string_view /*stream*/, const std::optional<Error>& /*error*/) {}
+};
+
+struct WebSocketPoolOptions {
+  pool::PoolConfig connections;
+  pool::SlotConfig slots;
+  WebSocketOptions websocket;
+  TlsContextPtr tls;      ///< needed if an endpoint is wss
+  std::string ping_text;  ///< sent when nothing came for `ping_text_after`; empty: none
+  Nanoseconds ping_text_after{};
+  Nanoseconds close_timeout = std::chrono::seconds(2);
+  /// The number of the next connection; none: counted from 1. Several pools may share a count.
+  std::function<std::uint32_t()> next_connection;
+};
+
+/// Keeps subscriptions ("streams") alive over as few WebSocket connections as their capacity allows: places each on a
+/// connection with room, moves them when one fails, replaces connections before the peer cuts them, and obeys the
+/// limits on messages and connects. The logic is `pool::SlotPool`; this is its driver. Belongs to one event loop, no
+/// lock; destroy it on that loop or when it no longer runs.
+class WebSocketConnectionPool {
+ public:
+  /// `urls`: the places to connect to, in order of preference. `handler` must outlive the pool.
+  WebSocketConnectionPool(EventLoop& loop, WebSocketPoolOptions options, const std::vector<wire::Url>& urls,
+                          WebSocketStreamHandler& handler);
+  ~WebSocketConnectionPool();
+  WebSocketConnectionPool(const WebSocketConnectionPool&) = delete;
+  WebSocketConnectionPool& operator=(const WebSocketConnectionPool&) = delete;
+
+  /// Shared by all pools that dial from the same address. Before `start`.
+  void use_connect_budget(pool::ConnectBudget& budget);
+  void start();
+
+  /// Takes on a stream; it is up once the peer has acknowledged it. `already_exists`, `exhausted`, `closed`.
+  Result<> subscribe(std::string_view stream);
+  /// Ends a stream. False if there is none of that name.
+  bool unsubscribe(std::string_view stream);
+  /// Asks the peer for the stream anew, on the connection that carries it: where a subscription begins with a snapshot.
+  void resubscribe(std::string_view stream);
+
+  /// What the peer answered, as the handler read it.
+  void acknowledge(std::uint32_t connection, std::int64_t id);
+  void acknowledge(std::uint32_t connection, std::string_view stream);
+  void refuse(std::uint32_t connection, std::int64_t id, const Error& error);
+  void refuse(std::uint32_t connection, std::string_view stream, const Error& error);
+  /// The peer announced that it will cut this connection: move its streams now.
+  void announce_closing(std::uint32_t connection);
+  /// Sends a text of the user's own; counted in the connection's message rate.
+  void send(std::uint32_t connection, std::string_view text);
+
+  /// Ends all streams and closes all connections in order, until `deadline` at most.
+  Task<> drain(Instant deadline);
+
+  [[nodiscard]] pool::PoolStats stats() const;
+  [[nodiscard]] pool::SlotStats slot_stats() const;
+  [[nodiscard]] std::vector<pool::ConnectionInfo> connections() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace marketprism::net
