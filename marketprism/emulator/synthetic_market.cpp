@@ -15,6 +15,12 @@ SyntheticMarket::SyntheticMarket(std::vector<SyntheticInstrument> instruments, c
                                        .first_trade_id = options.first_trade_id,
                                        .update_id_step_max = options.update_id_step_max};
     states_.push_back(std::make_unique<InstrumentState>(std::move(instrument), engine));
+    InstrumentState& state = *states_.back();
+    if (state.instrument.kind != market::InstrumentKind::option) continue;
+    const auto followed = std::ranges::find_if(states_, [&](const auto& other) {
+      return other->instrument.index == state.instrument.index && other->instrument.is_perpetual();
+    });
+    if (followed != states_.end()) state.underlying = followed->get();
   }
 }
 
@@ -27,7 +33,10 @@ SyntheticMarket::Step SyntheticMarket::step(UnixTime time) {
 }
 
 void SyntheticMarket::note_trades(InstrumentState& state, const Happening& happening, UnixTime time) {
+  std::int64_t price_before = 0;
   for (const Fill& fill : happening.fills) {
+    if (fill.price != price_before) ++state.aggregate_id;
+    price_before = fill.price;
     state.last_price = fill.price;
     state.last_amount = fill.amount;
     state.last_side = happening.taker;
@@ -60,8 +69,13 @@ std::int64_t InstrumentState::mark_price_tenths() const {
   return instrument.price_units(engine.best_bid() + engine.best_ask()) * 5 + 1;
 }
 
-std::int64_t InstrumentState::index_price_tenths() const {
-  return instrument.price_units(engine.best_bid() + engine.best_ask()) * 5 - 3;
+std::int64_t InstrumentState::index_price() const {
+  if (underlying != nullptr) return underlying->index_price();
+  return std::max<std::int64_t>(1, instrument.price_units(engine.best_bid() + engine.best_ask()) * 5 - 3);
+}
+
+int InstrumentState::index_decimals() const {
+  return underlying != nullptr ? underlying->index_decimals() : instrument.price_decimals + 1;
 }
 
 UnixTime next_funding_time(UnixTime time) {

@@ -27,6 +27,7 @@ struct SyntheticCandle {
   std::int64_t last_trade_id = 0;
 };
 
+/// A length of candles.
 struct CandleInterval {
   std::string_view name;  ///< as events name it: "1m", "4h"
   std::chrono::seconds length;
@@ -38,7 +39,7 @@ inline constexpr std::array candle_intervals{
     CandleInterval{"4h", std::chrono::hours(4)},     CandleInterval{"1d", std::chrono::hours(24)},
 };
 
-/// What an instrument looks like between two orders.
+/// What an instrument looks like after an order.
 struct InstrumentState {
   InstrumentState(SyntheticInstrument what, const MatchingEngineOptions& options)
       : instrument(std::move(what)), engine(options), last_price(engine.best_bid()) {}
@@ -54,9 +55,13 @@ struct InstrumentState {
   std::int64_t aggregate_id = 0;           ///< last aggregate trade
   std::array<SyntheticCandle, candle_intervals.size()> candles;
 
-  /// Both in price units × 10 (one decimal more than trades have).
+  const InstrumentState* underlying = nullptr;  ///< of options: whose price the index is
+
+  /// In price units × 10 (one decimal more than trades have).
   [[nodiscard]] std::int64_t mark_price_tenths() const;
-  [[nodiscard]] std::int64_t index_price_tenths() const;
+  /// In units of 10^-index_decimals().
+  [[nodiscard]] std::int64_t index_price() const;
+  [[nodiscard]] int index_decimals() const;
 };
 
 struct SyntheticMarketOptions {

@@ -1,0 +1,10 @@
+#pragma once
+#include <memory>
+
+#include "marketprism/emulator/frame_format.hpp"
+
+namespace marketprism::emulator::deribit {
+
+std::unique_ptr<FrameFormat> make_format();
+
+}  // namespace marketprism::emulator::deribit

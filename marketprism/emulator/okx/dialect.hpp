@@ -1,0 +1,10 @@
+#pragma once
+#include <memory>
+
+#include "marketprism/emulator/dialect.hpp"
+
+namespace marketprism::emulator::okx {
+
+std::unique_ptr<Dialect> make_dialect();
+
+}  // namespace marketprism::emulator::okx
