@@ -79,6 +79,7 @@ WebSocketConnection::WebSocketConnection(TransportPtr transport, WebSocketRole r
     : state_(std::make_shared<State>(std::move(transport), role, std::move(agreement), options)) {
   if (!remainder.empty()) {
     state_->parser.append(remainder);
+    state_->has_remainder = true;
     state_->statistics.bytes_received += remainder.size();
     state_->receive_time = std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now());
   }

@@ -77,9 +77,10 @@ class WebSocketConnection {
   WebSocketConnection(const WebSocketConnection&) = delete;
   WebSocketConnection& operator=(const WebSocketConnection&) = delete;
 
-  /// Waits for bytes, reads once, stamps the time. An error is final: `connection_closed` after a close frame or an
-  /// orderly end (`close_code()` tells more), `malformed` or `too_large` if the peer broke the protocol (it is told
-  /// so), `timed_out` without pong, `connection_reset`, `cancelled` after `cancel()` or destruction.
+  /// Waits for bytes, reads once, stamps the time. (The first may find bytes that came with the handshake.) An error is
+  /// final: `connection_closed` after a close frame or an orderly end (`close_code()` tells more), `malformed` or
+  /// `too_large` if the peer broke the protocol (it is told so), `timed_out` without pong, `connection_reset`,
+  /// `cancelled` after `cancel()` or destruction.
   Task<Result<>> read_some();
   /// The next message of what was read; nothing: `read_some` again. Never suspends.
   std::optional<WebSocketReceived> next_message();

@@ -66,6 +66,7 @@ WebSocketConnection::State::State(TransportPtr the_transport, WebSocketRole role
 Task<Result<>> WebSocketConnection::State::read(std::shared_ptr<State> self) {
   assert(!self->is_reading && "one reader");
   if (self->failure) co_return std::unexpected(*self->failure);
+  if (std::exchange(self->has_remainder, false)) co_return Result<>();
   self->is_reading = true;
   const auto count = co_await self->transport->read_some(self->parser.prepare());
   self->receive_time = read_wall_clock();
@@ -101,7 +102,10 @@ std::optional<WebSocketReceived> WebSocketConnection::State::next() {
       fail_with(std::move(error), true);
       return std::nullopt;
     }
-    if (!*parsed) return std::nullopt;
+    if (!*parsed) {
+      has_remainder = false;
+      return std::nullopt;
+    }
     const wire::WebSocketMessage& message = **parsed;
     switch (message.kind) {
       case WebSocketMessageKind::text:

@@ -55,6 +55,7 @@ struct WebSocketConnection::State : std::enable_shared_from_this<WebSocketConnec
   WebSocketCloseCode close_code = WebSocketCloseCode::none;
   std::string close_reason;
   bool is_reading = false;
+  bool has_remainder = false;  // bytes read together with the handshake wait in the parser
   bool close_received = false;
   bool close_after_flush = false;
   async::Signal ended;  // set with `failure`, for a close that waits while another coroutine reads

@@ -20,6 +20,7 @@ class LoopFixture {
   T run(Task<T> task) {
     return async::block_on(loop, std::move(task));
   }
+  void run(Task<> task) { async::block_on(loop, std::move(task)); }
   [[nodiscard]] Instant soon() { return loop.refresh_now() + std::chrono::seconds(20); }
 };
 

@@ -1,0 +1,208 @@
+// The HTTP client against servers that do what good servers never do, and the server against such clients.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "marketprism/net/gzip_decoder.hpp"
+#include "marketprism/net/http_connection.hpp"
+#include "marketprism/net/http_server.hpp"
+#include "tests/integration/net/loop_fixture.hpp"
+#include "tests/integration/net/raw_peer.hpp"
+
+namespace marketprism::net {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+class HttpPeerTest : public testing::Test, public LoopFixture {
+ protected:
+  std::unique_ptr<HttpConnection> connect(std::uint16_t port, HttpConnectionOptions options = {}) {
+    ConnectTarget target;
+    target.host = "127.0.0.1";
+    target.port = port;
+    return run(HttpConnection::connect(loop, std::move(target), soon(), options)).value();
+  }
+  // One request to a server that answers with these bytes and then closes, or holds the connection.
+  Result<HttpResponse*> ask(std::string answer, bool then_close, HttpConnectionOptions options = {}) {
+    peer = std::make_unique<RawPeer>(loop, [answer, then_close](Socket& socket) -> Task<> {
+      co_await read_until(socket, "\r\n\r\n");
+      send_text(socket, answer);
+      if (!then_close) co_await read_to_end(socket);
+      socket.close();
+    });
+    connection = connect(peer->port(), options);
+    return run(connection->send(request));
+  }
+
+  const std::string request = make_http_request("127.0.0.1", HttpRequest{}).value();
+  std::unique_ptr<RawPeer> peer;
+  std::unique_ptr<HttpConnection> connection;
+};
+
+TEST_F(HttpPeerTest, reads_chunked_gzip_and_keep_alive_hints) {
+  const std::string packed = gzip("hello");
+  std::string answer =
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Encoding: gzip\r\nKeep-Alive: timeout=5, max=9\r\n\r\n";
+  for (const char c : packed) answer += "1\r\n" + std::string(1, c) + "\r\n";
+  const auto response = ask(answer + "0\r\n\r\n", false);
+  ASSERT_TRUE(response) << response.error().to_string();
+  EXPECT_EQ((*response)->body, "hello");
+  EXPECT_EQ(connection->keep_alive_hint(), std::chrono::seconds(5));
+  EXPECT_TRUE(connection->is_reusable());
+}
+
+TEST_F(HttpPeerTest, a_body_until_the_close_is_whole) {
+  const auto response = ask("HTTP/1.1 200 OK\r\n\r\nhello", true);
+  ASSERT_TRUE(response) << response.error().to_string();
+  EXPECT_EQ((*response)->body, "hello");
+  EXPECT_FALSE(connection->is_open());
+}
+
+TEST_F(HttpPeerTest, a_cut_body_is_an_error) {
+  const auto response = ask("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", true);
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().code, ErrorCode::connection_closed);
+  EXPECT_THAT(response.error().message, HasSubstr("in the middle of the response"));
+  EXPECT_EQ(connection->progress(), HttpProgress::response_begun);
+}
+
+TEST_F(HttpPeerTest, a_close_before_the_answer_leaves_the_request_written_only) {
+  const auto response = ask("", true);
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().code, ErrorCode::connection_closed);
+  EXPECT_THAT(response.error().message, HasSubstr("before it answered"));
+  EXPECT_EQ(connection->progress(), HttpProgress::written);
+}
+
+TEST_F(HttpPeerTest, garbage_is_malformed) {
+  const auto response = ask("SSH-2.0-OpenSSH_9.2\r\n\r\n", false);
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().code, ErrorCode::malformed);
+  EXPECT_THAT(response.error().message, AllOf(HasSubstr("127.0.0.1:"), HasSubstr("SSH-2.0")));
+  EXPECT_FALSE(connection->is_open());
+}
+
+TEST_F(HttpPeerTest, an_endless_head_meets_the_limit) {
+  const auto response = ask("HTTP/1.1 200 OK\r\nX: " + std::string(100'000, 'x'), false);
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().code, ErrorCode::too_large);
+}
+
+TEST_F(HttpPeerTest, a_body_that_stalls_meets_the_deadline) {
+  HttpConnectionOptions options;
+  options.read_timeout = std::chrono::milliseconds(50);
+  const auto response = ask("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", false, options);
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().code, ErrorCode::timed_out);
+  EXPECT_THAT(response.error().message, HasSubstr("while reading the response"));
+}
+
+TEST_F(HttpPeerTest, bytes_after_the_response_make_it_the_last) {
+  const auto response =
+      ask("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false);
+  ASSERT_TRUE(response);
+  EXPECT_FALSE(connection->is_reusable());
+}
+
+TEST_F(HttpPeerTest, a_request_that_is_not_read_meets_the_write_deadline) {
+  RawPeer silent(loop, [](Socket& socket) -> Task<> {
+    async::Signal never(socket.loop());
+    co_await never.wait();
+  });
+  HttpConnectionOptions options;
+  options.write_timeout = std::chrono::milliseconds(50);
+  const auto slow = connect(silent.port(), options);
+  HttpRequest upload;
+  upload.method = "POST";
+  upload.body.assign(50'000'000, 'x');
+  const std::string text = make_http_request("127.0.0.1", upload).value();
+  const auto response = run(slow->send(text));
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().code, ErrorCode::timed_out);
+  EXPECT_THAT(response.error().message, HasSubstr("while sending the request"));
+}
+
+// Raw requests against our server, the whole answer back.
+class HttpServerPeerTest : public HttpPeerTest {
+ protected:
+  HttpServerPeerTest() : server(loop, options()) {
+    server.handle("*", "/echo", [](const HttpServerRequest& received) {
+      HttpReply reply;
+      reply.body = received.body;
+      reply.content_type = "text/plain";
+      return reply;
+    });
+    port = server.listen().value();
+  }
+  static HttpServerOptions options() {
+    HttpServerOptions out;
+    out.read_timeout = std::chrono::milliseconds(100);
+    out.idle_timeout = std::chrono::milliseconds(100);
+    out.server_name.clear();
+    return out;
+  }
+  static Task<std::string> exchange(EventLoop& loop, std::uint16_t to, std::string text) {
+    Socket socket(loop, "server");
+    const Socket::Endpoint endpoint(boost::asio::ip::address_v4::loopback(), to);
+    const auto connected = co_await socket.connect(endpoint, 0);
+    if (!connected) co_return "cannot connect";
+    send_text(socket, text);
+    co_return co_await read_to_end(socket);
+  }
+  std::string answer(std::string text) { return run(exchange(loop, port, std::move(text))); }
+
+  HttpServer server;
+  std::uint16_t port = 0;
+};
+
+TEST_F(HttpServerPeerTest, answers_pipelined_requests_in_order) {
+  const std::string text = answer(
+      "POST /echo HTTP/1.1\r\nContent-Length: 1\r\n\r\naPOST /echo HTTP/1.1\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n1\r\nb\r\n0\r\n\r\n"
+      "GET /echo HTTP/1.0\r\n\r\n");
+  const std::size_t first = text.find("\r\n\r\na");
+  const std::size_t second = text.find("\r\n\r\nb");
+  EXPECT_NE(first, std::string::npos) << text;
+  EXPECT_NE(second, std::string::npos) << text;
+  EXPECT_LT(first, second);
+  EXPECT_THAT(text, HasSubstr("Connection: close\r\n"));  // HTTP/1.0 without keep-alive
+}
+
+TEST_F(HttpServerPeerTest, refuses_bad_requests_with_a_status) {
+  EXPECT_THAT(answer("hello\r\n\r\n"), HasSubstr("HTTP/1.1 400 "));
+  EXPECT_THAT(answer("GET / HTTP/2.0\r\n\r\n"), HasSubstr("HTTP/1.1 505 "));
+  EXPECT_THAT(answer("POST /echo HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n"), HasSubstr("HTTP/1.1 501 "));
+  EXPECT_THAT(answer("POST /echo HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+              HasSubstr("HTTP/1.1 400 "));
+  EXPECT_THAT(answer("POST /echo HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n"), HasSubstr("HTTP/1.1 413 "));
+  EXPECT_EQ(server.statistics().failed, 5U);
+}
+
+TEST_F(HttpServerPeerTest, closes_half_requests_and_idle_connections) {
+  EXPECT_THAT(answer("GET /echo HTTP/1.1\r\nHo"), HasSubstr("HTTP/1.1 408 "));
+  EXPECT_EQ(answer(""), "");
+}
+
+TEST_F(HttpServerPeerTest, says_continue_when_asked) {
+  const std::string text = answer("POST /echo HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_THAT(text, testing::StartsWith("HTTP/1.1 100 Continue\r\n\r\n"));
+}
+
+TEST_F(HttpServerPeerTest, refuses_connections_over_its_limit) {
+  HttpServerOptions limited;
+  limited.connections_max = 2;
+  HttpServer small(loop, limited);
+  small.handle("GET", "/", [](const HttpServerRequest&) { return HttpReply{}; });
+  const auto small_port = small.listen().value();
+  const auto first = connect(small_port);
+  const auto second = connect(small_port);
+  ASSERT_TRUE(run(first->send(request)));
+  ASSERT_TRUE(run(second->send(request)));
+  const auto third = connect(small_port);
+  EXPECT_FALSE(run(third->send(request)));
+  EXPECT_EQ(small.statistics().refused, 1U);
+  EXPECT_EQ(small.statistics().open, 2U);
+}
+
+}  // namespace
+}  // namespace marketprism::net
