@@ -20,8 +20,8 @@ constexpr UnixTime unix_time_ns(std::int64_t ns) { return UnixTime(Nanoseconds(n
 constexpr UnixTime unix_time_ms(std::int64_t ms) { return UnixTime(std::chrono::milliseconds(ms)); }
 constexpr std::int64_t ns_since_epoch(UnixTime time) { return time.time_since_epoch().count(); }
 
-/// A whole number whose size tells its unit: seconds below 9.2·10^9, then milliseconds, microseconds, nanoseconds, each up to
-/// the largest that 64 bits of nanoseconds can hold (the year 2262).
+/// A whole number whose size tells its unit: seconds below 9.2·10^9, then milliseconds, microseconds, nanoseconds, each
+/// up to the largest that 64 bits of nanoseconds can hold (the year 2262).
 constexpr UnixTime unix_time_by_digits(std::int64_t value) {
   constexpr std::int64_t seconds_max = INT64_MAX / 1'000'000'000;
   const std::int64_t size = value < 0 ? -(value + 1) : value;

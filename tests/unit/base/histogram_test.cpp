@@ -37,7 +37,8 @@ TEST(Time, TheNumberOfDigitsTellsTheUnit) {
   EXPECT_EQ(unix_time_by_digits(1633998512068), unix_time_ns(1633998512068000000));
   EXPECT_EQ(unix_time_by_digits(1633998512068123), unix_time_ns(1633998512068123000));
   EXPECT_EQ(unix_time_by_digits(1723161255088176367), unix_time_ns(1723161255088176367));
-  for (const std::int64_t value : {99999999999, 9223372036, INT64_MAX, INT64_MIN}) unix_time_by_digits(value);  // no overflow
+  for (const std::int64_t value : {99999999999, 9223372036, INT64_MAX, INT64_MIN})
+    unix_time_by_digits(value);  // no overflow
   EXPECT_EQ(date_text(unix_time_ns(1723161255088176367)), "2024-08-08");
   EXPECT_EQ(iso_text(unix_time_ns(1723161255088176367)), "2024-08-08T23:54:15.088176367Z");
 }
