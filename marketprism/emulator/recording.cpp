@@ -74,6 +74,12 @@ void Recording::add(const tape::Frame& frame) {
   frames_.push_back({frame.receive_time, at->second, keep(frame.payload), frame.payload.size()});
 }
 
+Result<std::shared_ptr<Recording>> make_recording(std::string_view exchange) {
+  Result<std::unique_ptr<Dialect>> dialect = make_dialect(exchange);
+  if (!dialect) return std::unexpected(std::move(dialect.error()));
+  return std::make_shared<Recording>(std::move(*dialect));
+}
+
 std::optional<std::string> find_answer(const Recording& recording, const Dialect& dialect, const RestQuery& query,
                                        UnixTime position) {
   const Recording::Answer* best = nullptr;

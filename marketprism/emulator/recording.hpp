@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,8 +29,8 @@ class Recording {
     std::size_t size = 0;
   };
 
-  /// `dialect` tells which stream a frame belongs to; it must outlive the calls of `add`.
-  explicit Recording(const Dialect& dialect) : dialect_(&dialect) {}
+  /// `dialect` tells which stream a frame belongs to.
+  explicit Recording(std::shared_ptr<const Dialect> dialect) : dialect_(std::move(dialect)) {}
 
   /// Copies what it needs. What the client sent, acknowledgements, heartbeats and refused REST requests are left out.
   void add(const tape::Frame& frame);
@@ -49,7 +50,7 @@ class Recording {
   }
   std::size_t keep(std::string_view payload);
 
-  const Dialect* dialect_;
+  std::shared_ptr<const Dialect> dialect_;
   std::string text_;
   std::vector<Frame> frames_;
   std::vector<Answer> answers_;
@@ -57,6 +58,9 @@ class Recording {
   std::unordered_map<std::string, std::uint32_t> stream_numbers_;
   std::uint64_t control_frames_ = 0;
 };
+
+/// An empty recording of the venue, to be filled. An error for an exchange `make_dialect` does not know.
+Result<std::shared_ptr<Recording>> make_recording(std::string_view exchange);
 
 /// The answer to `query` at `position` of the recording: path equal; of the parameters that say what is asked for
 /// (symbol, instrument type, currency, …) none different; how much is asked for (limit) does not matter. Of several the

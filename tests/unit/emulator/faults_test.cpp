@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "client_double.hpp"
 #include "marketprism/base/json_reader.hpp"
+#include "tests/unit/emulator/client_double.hpp"
 
 namespace marketprism::emulator {
 namespace {

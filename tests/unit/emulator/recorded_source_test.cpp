@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "client_double.hpp"
+#include "tests/unit/emulator/client_double.hpp"
 
 namespace marketprism::emulator {
 namespace {
@@ -21,7 +21,7 @@ constexpr std::string_view trade_1 = R"({"stream":"btcusdt@trade","data":{"e":"t
 
 struct Played : VenueFixture {
   explicit Played(std::string_view exchange, VenueOptions options = {}) : VenueFixture(exchange, std::move(options)) {
-    recording = std::make_shared<Recording>(venue.dialect());
+    recording = *make_recording(exchange);
   }
   void text(std::int64_t time_ms, std::string_view payload, Direction direction = Direction::received) {
     recording->add({.receive_time = unix_time_ms(time_ms), .direction = direction, .payload = payload});

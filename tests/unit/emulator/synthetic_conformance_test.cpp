@@ -5,9 +5,9 @@
 
 #include <gtest/gtest.h>
 
-#include "client_double.hpp"
 #include "marketprism/exchange/registry.hpp"
 #include "marketprism/feed/session.hpp"
+#include "tests/unit/emulator/client_double.hpp"
 
 namespace marketprism::emulator {
 namespace {

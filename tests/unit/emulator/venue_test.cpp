@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "client_double.hpp"
+#include "tests/unit/emulator/client_double.hpp"
 
 namespace marketprism::emulator {
 namespace {
