@@ -26,7 +26,11 @@ int run(int argc, char** argv) {
   program.require_subcommand(1);
   program.set_help_all_flag("--help-all", "Help of all verbs");
   Action action;
+  add_collect(program, action);
+  add_query(program, action);
   add_replay(program, action);
+  add_emulate(program, action);
+  add_demo(program, action);
   add_bench(program, action);
   add_exchanges(program, action);
   try {

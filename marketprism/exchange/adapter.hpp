@@ -45,6 +45,7 @@ struct ControlMessage {
   std::string_view stream;  ///< the stream it concerns, if it names one
   std::int64_t code = 0;
   std::string_view text;
+  bool is_temporary = false;  ///< refused only for now (asked too fast): worth asking again
 };
 
 /// Takes what an adapter decodes, in the frame's order. Views are valid only during the call. Called only for frames

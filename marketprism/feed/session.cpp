@@ -74,7 +74,8 @@ void Session::on_frame(std::uint32_t connection, std::string_view payload, UnixT
   ++stats_.frames;
   stats_.bytes += payload.size();
   arrival_ = {receive_time, connection};
-  count(adapter_->decode(payload, *this));
+  frame_type_ = no_type;
+  count(adapter_->decode(payload, *this), payload.size());
 }
 
 void Session::on_rest(std::string_view target, int status, std::string_view body, UnixTime receive_time,
@@ -82,10 +83,15 @@ void Session::on_rest(std::string_view target, int status, std::string_view body
   ++stats_.rest_answers;
   if (status != 200) return add_reason(stats_.ignored, "rest_status_not_200");
   arrival_ = {receive_time, 0};
-  count(adapter_->decode_rest(target, body, symbol_hint, *this));
+  frame_type_ = no_type;
+  count(adapter_->decode_rest(target, body, symbol_hint, *this), body.size());
 }
 
-void Session::count(const Decoded& decoded) {
+void Session::count(const Decoded& decoded, std::size_t bytes) {
+  if (frame_type_ != no_type) {
+    ++stats_.messages[frame_type_];
+    stats_.message_bytes[frame_type_] += bytes;
+  }
   if (decoded.kind == Decoded::Kind::unreadable) add_reason(stats_.unreadable, decoded.reason);
   if (decoded.kind == Decoded::Kind::ignored) add_reason(stats_.ignored, decoded.reason);
   if (decoded.kind == Decoded::Kind::control) ++stats_.control;
@@ -140,6 +146,7 @@ bool Session::is_superseded(SymbolState& symbol, EventType type) {
 }
 
 void Session::on_payload(std::string_view name, UnixTime exchange_time, const market::Event::Payload& payload) {
+  note_type(static_cast<EventType>(payload.index()));
   SymbolState* symbol = symbol_of(name);
   if (symbol == nullptr || is_superseded(*symbol, static_cast<EventType>(payload.index()))) return;
   emit(*symbol, exchange_time, arrival_, payload);
@@ -147,6 +154,7 @@ void Session::on_payload(std::string_view name, UnixTime exchange_time, const ma
 
 void Session::on_trade(std::string_view name, UnixTime exchange_time, const market::Trade& trade,
                        std::int64_t sequence) {
+  note_type(EventType::trade);
   SymbolState* symbol = symbol_of(name);
   if (symbol == nullptr) return;
   if (sequence == no_sequence) {
@@ -176,6 +184,7 @@ void Session::on_trade(std::string_view name, UnixTime exchange_time, const mark
 }
 
 void Session::on_book(const BookMessage& message) {
+  note_type(EventType::book);
   SymbolState* symbol = symbol_of(message.symbol);
   if (symbol == nullptr) return;
   const bool is_in_band = adapter_->facts().book.snapshot == exchange::BookRule::Snapshot::in_band;
@@ -189,6 +198,7 @@ void Session::on_book(const BookMessage& message) {
 }
 
 void Session::on_instrument(market::Instrument&& instrument) {
+  note_type(EventType::instrument);
   SymbolState* symbol = symbol_of(instrument.symbol);
   if (symbol == nullptr) return;
   auto [place, is_new] = instruments_.try_emplace(instrument.symbol);

@@ -34,6 +34,9 @@ struct SessionStats {
   std::uint64_t frames = 0;  ///< WebSocket frames
   std::uint64_t bytes = 0;   ///< of them
   std::uint64_t rest_answers = 0;
+  /// Frames and REST answers that brought data, and their bytes, by the type of the first thing in them.
+  std::array<std::uint64_t, market::event_type_count> messages{};
+  std::array<std::uint64_t, market::event_type_count> message_bytes{};
   std::uint64_t control = 0;
   std::array<std::uint64_t, market::event_type_count> events{};
   std::array<std::uint64_t, market::event_type_count> gaps{};  ///< by the channel that has the gap
@@ -95,12 +98,15 @@ class Session final : private exchange::DecodeHandler {
   void on_instrument(market::Instrument&& instrument) override;
   void on_control(const exchange::ControlMessage& message) override;
 
+  void note_type(market::EventType type) {
+    if (frame_type_ == no_type) frame_type_ = static_cast<std::size_t>(type);
+  }
   SymbolState* symbol_of(std::string_view name);
   bool is_superseded(SymbolState& symbol, market::EventType type);
   void emit(const SymbolState& symbol, UnixTime exchange_time, Arrival arrival, const market::Event::Payload& payload);
   void emit_gap(const SymbolState& symbol, market::EventType channel, std::string_view reason, std::int64_t from,
                 std::int64_t to, Arrival arrival);
-  void count(const exchange::Decoded& decoded);
+  void count(const exchange::Decoded& decoded, std::size_t bytes);
 
   std::unique_ptr<exchange::Adapter> adapter_;
   market::EventSink& sink_;
@@ -109,6 +115,8 @@ class Session final : private exchange::DecodeHandler {
   std::string_view exchange_;
   std::shared_ptr<market::LevelBlockPool> blocks_ = std::make_shared<market::LevelBlockPool>(64);
   Arrival arrival_;  // of the frame being decoded
+  static constexpr std::size_t no_type = market::event_type_count;
+  std::size_t frame_type_ = no_type;  // of the first thing in it
   std::unordered_map<std::string, std::unique_ptr<SymbolState>, TextHash, std::equal_to<>> symbols_;
   SymbolState* last_symbol_ = nullptr;
   std::unordered_map<std::string, market::Instrument> instruments_;

@@ -157,7 +157,8 @@ Decoded Decoder::emit_control(DecodeHandler& handler) {
   handler.on_control({.kind = is_refusal ? ControlMessage::Kind::refused : ControlMessage::Kind::subscribed,
                       .id = integer_or(id_, -1),
                       .code = integer_or(error_code_, 0),
-                      .text = error_text_});
+                      .text = error_text_,
+                      .is_temporary = error_text_.find("oo many") != error_text_.npos});
   return Decoded::control();
 }
 

@@ -94,6 +94,7 @@ Decoded Decoder::emit_answer(DecodeHandler& handler) {
     if (!error_reason_.empty()) text_.append(": ").append(error_reason_);
     message.kind = Kind::refused;
     message.code = whole_number(error_code_).value_or(0);
+    message.is_temporary = message.code == 10028;  // too_many_requests
     message.text = text_;
     requests_.forget(id);
     handler.on_control(message);

@@ -32,6 +32,7 @@ Decoded Decoder::emit_event(DecodeHandler& handler) {
     message.stream = stream_of(channel_, symbol_.empty() ? kind_ : symbol_);
   } else if (event_ == "error" || event_ == "channel-conn-count-error") {
     message.kind = ControlMessage::Kind::refused;
+    message.is_temporary = message.code == 60014 || message.code == 50011;  // asked too fast
     std::string_view channel = channel_;
     std::string_view subject = symbol_.empty() ? kind_ : symbol_;
     if (channel.empty()) {

@@ -1,0 +1,166 @@
+#include <CLI/CLI.hpp>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "apps/marketprism/verbs.hpp"
+#include "marketprism/base/log.hpp"
+#include "marketprism/collector/collector.hpp"
+
+namespace marketprism::app {
+namespace {
+
+struct Arguments {
+  std::string file;
+  std::string exchange, symbols, channels, to, directory, address, ca_file;
+  std::vector<std::string> streams;
+  int duration_s = 0;
+  bool exact = false;
+  bool quiet = false;
+};
+
+/// "bbo=tickers" into the field of that name.
+Result<> set_stream(exchange::Variants& streams, const std::string& text) {
+  const std::size_t equals = text.find('=');
+  const std::string name = text.substr(0, equals);
+  std::string* field = name == "trade"        ? &streams.trade
+                       : name == "book"       ? &streams.book
+                       : name == "bbo"        ? &streams.bbo
+                       : name == "candle"     ? &streams.candle
+                       : name == "mark_price" ? &streams.mark_price
+                                              : nullptr;
+  if (equals == std::string::npos || field == nullptr) {
+    return fail(ErrorCode::invalid_argument,
+                "--stream takes trade=, book=, bbo=, candle= or mark_price=, not \"" + text + "\"", true);
+  }
+  *field = text.substr(equals + 1);
+  return {};
+}
+
+Result<collector::CollectConfig> config_of(const Arguments& arguments) {
+  collector::CollectConfig config;
+  if (!arguments.file.empty()) {
+    auto read = collector::read_config(arguments.file);
+    if (!read) return read;
+    config = std::move(*read);
+  }
+  if (!arguments.exchange.empty()) {
+    collector::ExchangeConfig venue;
+    venue.name = arguments.exchange;
+    venue.symbols = split_list(arguments.symbols);
+    venue.address = arguments.address;
+    auto channels = collector::parse_channels(split_list(arguments.channels));
+    if (!channels) return std::unexpected(channels.error());
+    venue.channels = std::move(*channels);
+    for (const std::string& stream : arguments.streams) {
+      if (auto set = set_stream(venue.streams, stream); !set) return std::unexpected(set.error());
+    }
+    config.exchanges.push_back(std::move(venue));
+  }
+  if (!arguments.to.empty()) config.store.sinks = split_list(arguments.to);
+  if (!arguments.directory.empty()) config.store.directory = arguments.directory;
+  if (!arguments.ca_file.empty()) config.ca_file = arguments.ca_file;
+  if (arguments.duration_s > 0) config.duration = std::chrono::seconds(arguments.duration_s);
+  if (arguments.exact) config.store.exact = true;
+  if (auto checked = collector::check(config); !checked) return std::unexpected(checked.error());
+  return config;
+}
+
+int run(const Arguments& arguments) {
+  auto config = config_of(arguments);
+  if (!config) {
+    complain(config.error().to_string());
+    return exit_usage;
+  }
+  StatusLine status(arguments.quiet);
+  collector::CollectorCallbacks callbacks;
+  callbacks.on_problem = [&status](std::string_view exchange, std::string_view text) {
+    status.interrupt(fmt::format("{}: {}", exchange, text));
+  };
+  collector::CollectReport before;
+  callbacks.on_status = [&](const collector::CollectReport& report) {
+    status.show(collector::format_status(report, before));
+    before = report;
+  };
+  if (!arguments.file.empty()) callbacks.reload = [&arguments] { return config_of(arguments); };
+  auto collector = collector::Collector::open(std::move(*config), std::move(callbacks));
+  if (!collector) {
+    complain(collector.error().to_string());
+    return exit_failure;
+  }
+  const Result<> done = (*collector)->run();
+  status.finish();
+  if (!arguments.quiet) fmt::print(stderr, "{}", collector::format_summary((*collector)->report()));
+  if (!done) complain(done.error().to_string());
+  return done ? exit_success : exit_failure;
+}
+
+int check_config(const std::string& file) {
+  const auto config = collector::read_config(file);
+  if (!config) {
+    complain(config.error().to_string());
+    return exit_failure;
+  }
+  for (const auto& venue : config->exchanges) {
+    fmt::print("{}: {} symbols or patterns, {} channels\n", venue.name, venue.symbols.size(), venue.channels.size());
+  }
+  fmt::print("{} is good\n", file);
+  return exit_success;
+}
+
+}  // namespace
+
+StatusLine::StatusLine(bool is_quiet) : is_quiet_(is_quiet), is_terminal_(::isatty(STDERR_FILENO) != 0) {}
+
+void StatusLine::show(const std::string& line) {
+  if (is_quiet_) return;
+  if (is_terminal_) {
+    fmt::print(stderr, "\r\x1b[K{}", line);
+    std::fflush(stderr);
+    is_open_ = true;
+  } else if (shown_++ % 10 == 9) {  // shown once a second: a line every 10 s
+    fmt::print(stderr, "{}\n", line);
+  }
+}
+
+void StatusLine::interrupt(const std::string& line) {
+  fmt::print(stderr, "{}{}\n", is_open_ ? "\r\x1b[K" : "", line);
+  is_open_ = false;
+}
+
+void StatusLine::finish() {
+  if (is_open_) fmt::print(stderr, "\n");
+  is_open_ = false;
+}
+
+void add_collect(CLI::App& program, Action& action) {
+  auto* verb = program.add_subcommand("collect", "Collect market data into a tape and Parquet files");
+  auto arguments = std::make_shared<Arguments>();
+  verb->add_option("CONFIG", arguments->file, "TOML file; SIGHUP reads its symbols anew");
+  auto* exchange = verb->add_option("-e,--exchange", arguments->exchange, "One exchange without a file");
+  verb->add_option("-s,--symbols", arguments->symbols, "Native or canonical names or patterns, with commas")
+      ->needs(exchange);
+  verb->add_option("-c,--channels", arguments->channels, "trade, agg_trade, book, bbo, candle, …, with commas")
+      ->needs(exchange);
+  verb->add_option("--stream", arguments->streams,
+                   "Choose a stream of a channel: bbo=tickers, book=@depth@0ms, candle=5m")
+      ->needs(exchange);
+  verb->add_option("--address", arguments->address, "https://host:port in place of the exchange's hosts")
+      ->needs(exchange);
+  verb->add_option("--to", arguments->to, "tape, parquet, jsonl (to stdout), with commas; default tape,parquet");
+  verb->add_option("-d,--directory", arguments->directory, "Where files go; default data");
+  verb->add_option("--ca-file", arguments->ca_file, "Trust these certificates, too (PEM)");
+  verb->add_option("--duration", arguments->duration_s, "Stop after so many seconds")->check(CLI::PositiveNumber);
+  verb->add_flag("--exact", arguments->exact, "Prices and amounts as DECIMAL(38,18) instead of DOUBLE");
+  verb->add_flag("-q,--quiet", arguments->quiet, "No status line, no summary");
+  verb->callback([&action, arguments] { action = [arguments] { return run(*arguments); }; });
+  verb->footer("Example: marketprism collect --exchange binance --symbols BTCUSDT,ETHUSDT --channels trade,book,bbo");
+
+  auto* check = program.add_subcommand("check-config", "Say whether a configuration file is right");
+  auto file = std::make_shared<std::string>();
+  check->add_option("CONFIG", *file, "TOML file")->required();
+  check->callback([&action, file] { action = [file] { return check_config(*file); }; });
+  check->footer("Example: marketprism check-config examples/binance.toml");
+}
+
+}  // namespace marketprism::app

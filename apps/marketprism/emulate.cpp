@@ -1,0 +1,173 @@
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <filesystem>
+#include <map>
+#include <unistd.h>
+
+#include <boost/asio/signal_set.hpp>
+#include <fmt/format.h>
+
+#include "apps/marketprism/verbs.hpp"
+#include "marketprism/async/event_loop.hpp"
+#include "marketprism/emulator/emulator.hpp"
+#include "marketprism/emulator/recording.hpp"
+#include "marketprism/exchange/registry.hpp"
+#include "marketprism/sink/tape/frame_merge.hpp"
+
+namespace marketprism::app {
+namespace {
+
+struct Arguments {
+  std::string exchanges;
+  std::vector<std::string> recordings;
+  std::string speed = "1";
+  std::string certificate_folder;
+  std::string address = "127.0.0.1";
+  double rate = 1000;
+  std::uint64_t seed = 1;
+  std::uint16_t port = 0;
+  bool tls = false;
+  bool compress = false;
+  bool json = false;
+  bool no_limits = false;
+};
+
+/// The recordings' paths by exchange: "okx=FOLDER", or a path whose name tells the exchange.
+Result<std::map<std::string, std::vector<std::string>>> paths_by_exchange(const std::vector<std::string>& recordings) {
+  std::map<std::string, std::vector<std::string>> result;
+  for (const std::string& recording : recordings) {
+    const std::size_t equals = recording.find('=');
+    const std::string exchange =
+        equals != std::string::npos ? recording.substr(0, equals) : std::string(exchange::exchange_in_path(recording));
+    if (exchange.empty()) {
+      return fail(ErrorCode::invalid_argument, recording + ": which exchange is it of? Write EXCHANGE=" + recording,
+                  true);
+    }
+    result[exchange].push_back(equals != std::string::npos ? recording.substr(equals + 1) : recording);
+  }
+  return result;
+}
+
+Result<std::shared_ptr<const emulator::Recording>> load(const std::string& exchange,
+                                                        const std::vector<std::string>& paths) {
+  auto recording = emulator::make_recording(exchange);
+  if (!recording) return std::unexpected(recording.error());
+  auto files = sink::recording_files(paths);
+  if (!files) return std::unexpected(files.error());
+  sink::FrameMerge merge(std::move(*files), {.exchange = exchange, .connection = 1});
+  if (auto opened = merge.open(); !opened) return std::unexpected(opened.error());
+  for (tape::Frame frame; merge.next(frame);) {
+    if (frame.exchange == exchange) (*recording)->add(frame);
+  }
+  return std::shared_ptr<const emulator::Recording>(std::move(*recording));
+}
+
+Result<emulator::EmulatorOptions> options_of(const Arguments& arguments) {
+  emulator::EmulatorOptions options;
+  options.address = arguments.address;
+  options.use_tls = arguments.tls;
+  options.compress = arguments.compress;
+  options.certificate_folder = arguments.certificate_folder;
+  auto by_exchange = paths_by_exchange(arguments.recordings);
+  if (!by_exchange) return std::unexpected(by_exchange.error());
+  for (const std::string& name : split_list(arguments.exchanges)) by_exchange->try_emplace(name);
+  for (const auto& [exchange, paths] : *by_exchange) {
+    if (const auto known = exchange::make_adapter(exchange); !known) return std::unexpected(known.error());
+    emulator::EmulatedVenue venue;
+    venue.exchange = exchange;
+    if (arguments.port != 0) venue.port = static_cast<std::uint16_t>(arguments.port + options.venues.size());
+    if (!paths.empty()) {
+      auto recording = load(exchange, paths);
+      if (!recording) return std::unexpected(recording.error());
+      venue.recording = std::move(*recording);
+    }
+    venue.playing.speed = arguments.speed == "max" ? 0 : std::stod(arguments.speed);
+    venue.market.messages_per_s = arguments.rate;
+    venue.market.seed = arguments.seed;
+    venue.rules.enforces_limits = !arguments.no_limits;
+    options.venues.push_back(std::move(venue));
+  }
+  return options;
+}
+
+void print_places(const emulator::Emulator& emulator, bool as_json) {
+  for (const emulator::VenueStatus& venue : emulator.status()) {
+    const std::string rest = emulator.rest_url(venue.exchange), socket = emulator.websocket_url(venue.exchange);
+    if (as_json) {
+      fmt::print(R"({{"exchange":"{}","port":{},"rest":"{}","websocket":"{}"}})"
+                 "\n",
+                 venue.exchange, venue.port, rest, socket);
+    } else {
+      fmt::print("{:<18} {}   collect --exchange {} --address {}\n", venue.exchange, socket, venue.exchange, rest);
+    }
+  }
+  std::fflush(stdout);
+}
+
+int run(const Arguments& arguments) {
+  auto options = options_of(arguments);
+  if (!options) {
+    complain(options.error().to_string());
+    return options.error().is_terminal ? exit_usage : exit_failure;
+  }
+  async::EventLoop loop;
+  emulator::Emulator emulator(loop, std::move(*options));
+  if (const auto started = emulator.start(); !started) {
+    complain(started.error().to_string());
+    return exit_failure;
+  }
+  print_places(emulator, arguments.json);
+  if (arguments.tls && !arguments.certificate_folder.empty()) {
+    fmt::print(stderr, "clients need --ca-file {}\n",
+               (std::filesystem::path(arguments.certificate_folder) / "ca.pem").string());
+  }
+  boost::asio::signal_set signals(loop.context(), SIGINT, SIGTERM);
+  signals.async_wait([&loop](const boost::system::error_code&, int) { loop.stop(); });
+  loop.run();
+  for (const emulator::VenueStatus& venue : emulator.status()) {
+    fmt::print(stderr, "{}: {} connections, {} requests, {} REST requests, {} frames sent\n", venue.exchange,
+               venue.counters.connections, venue.counters.requests, venue.counters.rest_requests,
+               venue.counters.frames);
+  }
+  emulator.stop();
+  return exit_success;
+}
+
+}  // namespace
+
+void add_emulate(CLI::App& program, Action& action) {
+  auto* verb = program.add_subcommand("emulate", "Serve exchanges' own protocols on this machine");
+  auto arguments = std::make_shared<Arguments>();
+  verb->add_option("RECORDINGS", arguments->recordings,
+                   "Recordings and tapes to serve; EXCHANGE=PATH where the name does not tell");
+  verb->add_option("-e,--exchange", arguments->exchanges, "Exchanges with a synthetic market, with commas");
+  verb->add_option("--speed", arguments->speed, "Of recordings: 1 as recorded, 10 ten times as fast, max")
+      ->capture_default_str()
+      ->check([](const std::string& text) {
+        char* end = nullptr;
+        const double value = std::strtod(text.c_str(), &end);
+        return text == "max" || (end != text.c_str() && *end == '\0' && value > 0) ? std::string()
+                                                                                   : "a number above 0, or max";
+      });
+  verb->add_option("--rate", arguments->rate, "Messages a second of each synthetic market, up to 100000")
+      ->check(CLI::Range(0.1, 100000.0))
+      ->capture_default_str();
+  verb->add_option("--seed", arguments->seed, "Of the synthetic markets")->capture_default_str();
+  verb->add_option("--address", arguments->address, "Where to listen")->capture_default_str();
+  verb->add_option("-p,--port", arguments->port, "First port; each exchange takes the next; 0: any free ones")
+      ->capture_default_str();
+  verb->add_flag("--tls", arguments->tls, "With a certificate made up at the start");
+  verb->add_option("--certificate-folder", arguments->certificate_folder,
+                   "An existing folder for the certificate; clients need its ca.pem");
+  verb->add_flag("--compress", arguments->compress, "Accept permessage-deflate");
+  verb->add_flag("--no-limits", arguments->no_limits, "Do not enforce the exchange's limits");
+  verb->add_flag("--json", arguments->json, "Print the addresses as JSON, one object a line");
+  verb->callback([&action, arguments] {
+    if (arguments->recordings.empty() && arguments->exchanges.empty())
+      arguments->exchanges = "binance,binance-futures,okx,deribit";
+    action = [arguments] { return run(*arguments); };
+  });
+  verb->footer("Example: marketprism emulate --exchange binance,okx --rate 5000 --tls --certificate-folder /tmp");
+}
+
+}  // namespace marketprism::app

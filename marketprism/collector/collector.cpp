@@ -1,0 +1,247 @@
+#include "marketprism/collector/collector.hpp"
+
+#include <csignal>
+
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+
+#include "marketprism/async/event_loop.hpp"
+#include "marketprism/async/signal.hpp"
+#include "marketprism/sink/sink.hpp"
+
+namespace marketprism::collector {
+namespace {
+
+/// Takes events when nobody else does.
+class NoEvents final : public market::EventSink {
+ public:
+  void on_event(const market::Event&) override {}
+};
+
+constexpr auto retry_venue_after = std::chrono::seconds(30);
+
+}  // namespace
+
+struct Collector::State {
+  State(CollectConfig collect_config, CollectorCallbacks collector_callbacks)
+      : config(std::move(collect_config)), callbacks(std::move(collector_callbacks)), stop_wanted(loop) {}
+
+  Result<> open_store();
+  Result<> make_venues();
+  async::Task<> run();
+  async::Task<bool> start_venues();
+  async::Task<> start_again(VenueCollector& venue);
+  async::Task<> tell_status();
+  async::Task<> listen_to_signals();
+  async::Task<> reload();
+  async::Task<> drain();
+  Result<> close_store();
+  CollectReport report() const;
+  void problem(std::string_view exchange, std::string_view text) const {
+    if (callbacks.on_problem) callbacks.on_problem(exchange, text);
+  }
+
+  CollectConfig config;
+  CollectorCallbacks callbacks;
+  async::EventLoop loop;
+  async::Signal stop_wanted;
+  NoEvents no_events;
+  std::unique_ptr<sink::TapeWriter> tape;
+  std::unique_ptr<sink::SinkThread> sinks;
+  std::vector<std::string> sink_names;
+  net::TlsContextPtr tls;
+  std::vector<std::unique_ptr<VenueCollector>> venues;
+  std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+  Result<> outcome;
+  bool is_stopping = false;
+};
+
+Result<std::unique_ptr<Collector>> Collector::open(CollectConfig config, CollectorCallbacks callbacks) {
+  auto state = std::make_unique<State>(std::move(config), std::move(callbacks));
+  if (auto opened = state->open_store(); !opened) return std::unexpected(opened.error());
+  if (auto made = state->make_venues(); !made) return std::unexpected(made.error());
+  return std::unique_ptr<Collector>(new Collector(std::move(state)));
+}
+
+Collector::Collector(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Collector::~Collector() = default;
+
+Result<> Collector::State::open_store() {
+  const StoreConfig& store = config.store;
+  const auto on_state = [this](std::string what) {
+    return [this, what](const Result<>& state) {
+      problem(what, state ? "writes again" : "cannot write: " + state.error().to_string());
+    };
+  };
+  std::vector<std::unique_ptr<sink::Sink>> made;
+  for (const std::string& name : store.sinks) {
+    if (name == "tape") {
+      sink::TapeWriterOptions options;
+      options.files.folder = store.directory;
+      options.on_state = on_state("tape");
+      auto writer = sink::TapeWriter::open(std::move(options));
+      if (!writer) return std::unexpected(writer.error());
+      tape = std::move(*writer);
+      continue;
+    }
+    sink::SinkOptions options;
+    options.folder = store.directory;
+    options.file = "-";
+    options.is_exact = store.exact;
+    options.rows_max = store.rotate_rows;
+    options.age_max = store.rotate_age;
+    options.on_state = on_state(name);
+    auto sink = sink::make_sink(name, std::move(options));
+    if (!sink) return std::unexpected(sink.error());
+    made.push_back(std::move(*sink));
+    sink_names.push_back(name);
+  }
+  if (!made.empty()) sinks = std::make_unique<sink::SinkThread>(std::move(made), sink::SinkThreadOptions{});
+  return {};
+}
+
+Result<> Collector::State::make_venues() {
+  net::TlsClientOptions options;
+  options.ca_file = config.ca_file;
+  auto context = net::TlsContext::make_client(options);
+  if (!context) return fail_because(context.error(), "ca_file");
+  tls = std::move(*context);
+  market::EventSink& events = sinks ? static_cast<market::EventSink&>(sinks->batcher()) : no_events;
+  for (const ExchangeConfig& venue : config.exchanges) {
+    VenueCollector::Surroundings around{.loop = loop,
+                                        .events = events,
+                                        .tape = tape ? &tape->port(venue.name) : nullptr,
+                                        .tls = tls,
+                                        .on_problem = callbacks.on_problem};
+    venues.push_back(std::make_unique<VenueCollector>(venue, std::move(around)));
+  }
+  return {};
+}
+
+// The first venue that starts is enough to go on; those that could not be reached are tried again.
+async::Task<bool> Collector::State::start_venues() {
+  std::vector<VenueCollector*> failed;
+  bool any = false;
+  for (const auto& venue : venues) {
+    if (is_stopping) co_return any;
+    const Result<> started_venue = co_await venue->start();
+    if (started_venue) {
+      any = true;
+      continue;
+    }
+    if (outcome) outcome = started_venue;
+    if (venues.size() > 1) problem(venue->name(), started_venue.error().to_string());
+    if (!started_venue.error().is_terminal) failed.push_back(venue.get());
+  }
+  if (!any) co_return false;
+  outcome = {};
+  for (VenueCollector* venue : failed) loop.spawn(start_again(*venue));
+  co_return true;
+}
+
+async::Task<> Collector::State::start_again(VenueCollector& venue) {
+  while (!is_stopping) {
+    co_await loop.sleep_for(retry_venue_after);
+    if (is_stopping) co_return;
+    const Result<> started_venue = co_await venue.start();
+    if (started_venue) co_return;
+    problem(venue.name(), started_venue.error().to_string());
+  }
+}
+
+async::Task<> Collector::State::tell_status() {
+  while (!is_stopping) {
+    co_await loop.sleep_for(std::chrono::seconds(1));
+    if (!is_stopping && callbacks.on_status) callbacks.on_status(report());
+  }
+}
+
+async::Task<> Collector::State::listen_to_signals() {
+  boost::asio::signal_set signals(loop.context(), SIGINT, SIGTERM);
+  if (callbacks.reload) signals.add(SIGHUP);
+  for (;;) {
+    // A concrete token: the executor type of our tasks is not Asio's default.
+    const boost::asio::use_awaitable_t<async::Executor> token;
+    const int signal = co_await signals.async_wait(token);
+    if (signal == SIGHUP) {
+      co_await reload();
+      continue;
+    }
+    if (is_stopping) ::_exit(130);  // the second one: at once
+    stop_wanted.set();
+  }
+}
+
+async::Task<> Collector::State::reload() {
+  auto fresh = callbacks.reload();
+  if (!fresh) {
+    problem("configuration", "not reloaded: " + fresh.error().to_string());
+    co_return;
+  }
+  for (const ExchangeConfig& venue_config : fresh->exchanges) {
+    for (const auto& venue : venues) {
+      if (venue->name() != venue_config.name) continue;
+      std::vector<std::string> symbols = venue_config.symbols;
+      const Result<> changed = co_await venue->change_symbols(std::move(symbols));
+      problem(venue->name(), changed ? "symbols reloaded" : "symbols not reloaded: " + changed.error().to_string());
+    }
+  }
+}
+
+async::Task<> Collector::State::drain() {
+  is_stopping = true;
+  const Instant deadline = loop.refresh_now() + config.drain_timeout;
+  for (const auto& venue : venues) co_await venue->drain(deadline);
+}
+
+async::Task<> Collector::State::run() {
+  loop.spawn(listen_to_signals());
+  started = std::chrono::steady_clock::now();
+  loop.spawn(tell_status());
+  if (co_await start_venues()) {
+    const Instant end = config.duration.count() > 0 ? loop.refresh_now() + config.duration : Instant::max();
+    co_await stop_wanted.wait(end);
+  }
+  co_await drain();
+  loop.stop();
+}
+
+Result<> Collector::run() {
+  state_->loop.spawn(state_->run());
+  state_->loop.run();
+  Result<> closed = state_->close_store();
+  return state_->outcome ? closed : state_->outcome;
+}
+
+Result<> Collector::State::close_store() {
+  Result<> result;
+  if (sinks) result = sinks->close();
+  if (tape) {
+    if (auto closed = tape->close(); !closed && result) result = closed;
+  }
+  return result;
+}
+
+void Collector::stop() {
+  state_->loop.post([this] { state_->stop_wanted.set(); });
+}
+
+CollectReport Collector::State::report() const {
+  CollectReport report;
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  for (const auto& venue : venues) report.venues.push_back(venue->status());
+  if (sinks) {
+    report.flows = sinks->flows();
+    report.sinks = sinks->sink_stats();
+    report.dropped = sinks->dropped();
+  }
+  report.sink_names = sink_names;
+  report.has_tape = tape != nullptr;
+  if (tape) report.tape = tape->stats();
+  return report;
+}
+
+CollectReport Collector::report() const { return state_->report(); }
+
+}  // namespace marketprism::collector

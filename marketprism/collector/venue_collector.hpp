@@ -1,0 +1,113 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "marketprism/async/event_loop.hpp"
+#include "marketprism/collector/config.hpp"
+#include "marketprism/collector/rest_client.hpp"
+#include "marketprism/collector/selection.hpp"
+#include "marketprism/feed/session.hpp"
+#include "marketprism/feed/snapshot_schedule.hpp"
+#include "marketprism/net/websocket_connection_pool.hpp"
+#include "marketprism/pool/connect_budget.hpp"
+
+namespace marketprism::sink {
+class TapePort;
+}
+
+namespace marketprism::collector {
+
+/// What a venue's collector is doing, for the status line and the summary.
+struct VenueStatus {
+  std::string exchange;
+  feed::SessionStats feed;
+  std::size_t symbols = 0;
+  std::size_t streams = 0;
+  std::size_t streams_up = 0;
+  std::size_t books_live = 0;
+  std::size_t connections = 0;
+  std::uint64_t connections_lost = 0;
+  std::uint64_t dials_failed = 0;
+  std::uint64_t rest_failures = 0;
+  std::string last_error;
+};
+
+/// Collects one venue: fetches its instruments, picks the symbols, keeps their streams subscribed, fetches snapshots as
+/// books need them, polls what comes by REST only, writes every frame to the tape first and gives it to the feed
+/// session. Belongs to one event loop.
+class VenueCollector final : private feed::SessionActions {
+ public:
+  struct Surroundings {
+    async::EventLoop& loop;
+    market::EventSink& events;
+    sink::TapePort* tape = nullptr;  ///< none: no tape
+    net::TlsContextPtr tls;
+    std::function<void(std::string_view exchange, std::string_view text)> on_problem;  ///< for people: one sentence
+  };
+
+  /// `config` must have passed `check`.
+  VenueCollector(ExchangeConfig config, Surroundings surroundings);
+  ~VenueCollector() override;
+
+  /// Fetches the instruments and subscribes. An error if the venue cannot be reached or no symbol is left; it is told
+  /// what is missing by `on_problem` and goes on with the rest.
+  async::Task<Result<>> start();
+
+  /// Another list of symbols: subscribes what is new, ends what is gone, leaves the rest alone.
+  async::Task<Result<>> change_symbols(std::vector<std::string> symbols);
+
+  /// Ends all streams and closes all connections.
+  async::Task<> drain(Instant deadline);
+
+  VenueStatus status() const;
+  const std::string& name() const { return config_.name; }
+
+ private:
+  class Endpoint;
+
+  void want_snapshot(std::string_view symbol) override;
+  void on_control(std::uint32_t connection, const exchange::ControlMessage& message) override;
+
+  Result<> make_endpoints();
+  Result<wire::Url> websocket_url(const exchange::WebSocketUrl& socket) const;
+  async::Task<Result<>> fetch_instruments();
+  Result<> apply_selection();
+  std::map<std::string, exchange::Stream> wanted_streams(const Selection& selection);
+  void serve_snapshots();
+  async::Task<> fetch_snapshot(std::string symbol);
+  void resubscribe_book(const std::string& symbol);
+  async::Task<> poll(exchange::RestRequest request);
+  async::Task<> run_housekeeping();
+  void refresh_polls(const Selection& selection);
+  void on_rest(const std::string& target, const RestAnswer& answer);
+  void report(std::string_view text) const;
+  void on_frame(Endpoint& endpoint, std::uint32_t connection, const net::WebSocketReceived& message);
+
+  ExchangeConfig config_;
+  Surroundings around_;
+  feed::Session session_;
+  std::unique_ptr<RestClient> rest_;
+  pool::ConnectBudget connect_budget_;
+  std::vector<std::unique_ptr<Endpoint>> endpoints_;
+  std::map<std::string, exchange::Stream> streams_;            // subscribed, by name
+  std::unordered_map<std::string, std::string> book_streams_;  // symbol → name
+  std::unordered_map<std::string, exchange::RestRequest> polls_;
+  std::size_t symbols_ = 0;
+  feed::SnapshotSchedule snapshots_;
+  async::Timer snapshot_timer_;
+  Endpoint* current_endpoint_ = nullptr;  // whose frame is being decoded
+  std::uint32_t last_connection_ = 0;
+  std::uint64_t connections_lost_ = 0;
+  std::uint64_t dials_failed_ = 0;
+  std::uint64_t rest_failures_ = 0;
+  std::string last_error_;
+  std::shared_ptr<bool> is_stopping_ = std::make_shared<bool>(false);
+};
+
+}  // namespace marketprism::collector
