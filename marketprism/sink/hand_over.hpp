@@ -70,6 +70,16 @@ class HandOver {
     return true;
   }
 
+  /// Producer: hands over what is being filled, though it is not full.
+  void flush() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!open_) return;
+      filled_.push_back(std::move(open_));
+    }
+    wake_.notify();
+  }
+
   /// Consumer: the oldest buffer with something in it, null if there is none. It is the consumer's until give_back().
   std::unique_ptr<Buffer> take() {
     const std::lock_guard lock(mutex_);

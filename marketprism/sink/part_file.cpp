@@ -1,8 +1,10 @@
 #include "marketprism/sink/part_file.hpp"
 
 #include <cerrno>
+#include <charconv>
 #include <fcntl.h>
 #include <filesystem>
+#include <signal.h>
 #include <stdio.h>
 #include <system_error>
 #include <unistd.h>
@@ -10,6 +12,13 @@
 #include <fmt/format.h>
 
 namespace marketprism::sink {
+
+namespace {
+
+constexpr std::string_view temporary_prefix = ".part-";
+constexpr std::string_view temporary_suffix = ".tmp";
+
+}  // namespace
 
 std::string part_path(std::string_view folder, UnixTime first_time, unsigned number, std::string_view extension) {
   return fmt::format("{}/part-{}-{}.{}", folder, ns_since_epoch(first_time), number, extension);
@@ -41,6 +50,28 @@ Result<> rename_new(const std::string& from, const std::string& to) {
     }
   }
   return std::unexpected(system_error(errno, to + ": cannot rename the finished file"));
+}
+
+std::string temporary_path(std::string_view folder, UnixTime first_time, std::string_view extension) {
+  return fmt::format("{}/{}{}.{}.{}{}", folder, temporary_prefix, ns_since_epoch(first_time), ::getpid(), extension,
+                     temporary_suffix);
+}
+
+void remove_stale_temporaries(const std::string& folder) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  std::error_code ignored;
+  for (auto it = fs::recursive_directory_iterator(folder, error); !error && it != fs::recursive_directory_iterator();
+       it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (!name.starts_with(temporary_prefix) || !name.ends_with(temporary_suffix)) continue;
+    const std::size_t dot = name.find('.', temporary_prefix.size());
+    pid_t process = 0;
+    if (dot == std::string::npos) continue;
+    const auto [end, bad] = std::from_chars(name.data() + dot + 1, name.data() + name.size(), process);
+    if (bad != std::errc{} || *end != '.' || process <= 0) continue;
+    if (::kill(process, 0) != 0 && errno == ESRCH) fs::remove(it->path(), ignored);
+  }
 }
 
 Result<> sync_path(const std::string& path) {

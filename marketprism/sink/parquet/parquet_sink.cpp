@@ -209,6 +209,7 @@ void ParquetSink::publish() {
 
 Result<std::unique_ptr<Sink>> open(SinkOptions options) {
   if (Result<> writable = check_writable(options.folder); !writable) return std::unexpected(writable.error());
+  remove_stale_temporaries(options.folder);
   Result<std::unique_ptr<PartWriter>> writer = PartWriter::open();
   if (!writer) return std::unexpected(writer.error());
   return std::make_unique<ParquetSink>(std::move(options), std::move(*writer));

@@ -147,8 +147,7 @@ Result<std::unique_ptr<PartWriter>> PartWriter::open() {
 
 Result<FinishedPart> PartWriter::write(const PartTable& table, const std::string& folder) {
   if (Result<> made = make_folders(folder); !made) return std::unexpected(made.error());
-  const std::string temporary =
-      fmt::format("{}/.part-{}.{}.parquet.tmp", folder, ns_since_epoch(table.first_time()), ::getpid());
+  const std::string temporary = temporary_path(folder, table.first_time(), "parquet");
   const auto give_up = [&](Error error) {
     std::error_code ignored;
     std::filesystem::remove(temporary, ignored);

@@ -28,6 +28,7 @@ struct TapePort::State {
 
   HandOver<tape::BlockBuffer> blocks;
   std::size_t block_bytes_max;
+  std::int64_t day = 0;  // of the last frame, by the producer
   std::atomic<std::uint64_t> dropped_frames = 0;
   std::atomic<std::uint64_t> dropped_bytes = 0;
 };
@@ -36,6 +37,8 @@ TapePort::TapePort() = default;
 TapePort::~TapePort() = default;
 
 void TapePort::append(const tape::Frame& frame) {
+  const std::int64_t day = std::chrono::floor<std::chrono::days>(frame.receive_time).time_since_epoch().count();
+  if (day != std::exchange(state_->day, day)) state_->blocks.flush();  // a block is of one date, as its file is
   const bool is_taken = state_->blocks.put([&](tape::BlockBuffer& block) {
     block.append(frame);
     return block.bytes().size() >= state_->block_bytes_max;

@@ -1,4 +1,5 @@
 #include <map>
+#include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -32,7 +33,7 @@ EventBatch batch_of(const std::vector<market::Event>& events) {
 
 /// The rows of a query, columns joined by a bar.
 std::vector<std::string> rows_of(const std::string& folder, const std::string& sql) {
-  Result<QueryEngine> engine = QueryEngine::open({.folder = folder});
+  Result<QueryEngine> engine = QueryEngine::open({.folder = folder, .threads = 1});
   if (!engine) return {engine.error().to_string()};
   Result<QueryResult> result = engine->run(sql);
   if (!result) return {result.error().to_string()};
@@ -167,6 +168,18 @@ TEST(ParquetSink, ARestartNeverOverwrites) {
                           "type=trade/exchange=binance/date=2026-11-23/part-1795478399000000000-1.parquet",
                           "type=trade/exchange=binance/date=2026-11-23/part-1795478399000000000-2.parquet"));
   EXPECT_THAT(rows_of(folder.path(), "SELECT id FROM trade ORDER BY id"), ElementsAre("0", "1", "2"));
+}
+
+TEST(ParquetSink, RemovesWhatACrashHasLeftButNotWhatAnotherProcessWrites) {
+  const TemporaryFolder folder;
+  const std::string dead = folder.write("type=trade/exchange=x/date=2026-01-01/.part-5.2147483646.parquet.tmp", "");
+  const std::string alive =
+      folder.write("type=trade/exchange=x/date=2026-01-01/.part-5." + std::to_string(::getppid()) + ".parquet.tmp", "");
+  const std::string other = folder.write("type=trade/exchange=x/date=2026-01-01/.part-5.parquet.tmp", "");
+  sink_in({.folder = folder.path()});
+  EXPECT_FALSE(std::filesystem::exists(dead));
+  EXPECT_TRUE(std::filesystem::exists(alive));
+  EXPECT_TRUE(std::filesystem::exists(other));
 }
 
 TEST(ParquetSink, AFolderThatCannotBeWrittenIsAnErrorAtOnce) {

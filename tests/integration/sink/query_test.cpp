@@ -27,7 +27,7 @@ TEST(QueryEngine, MakesAViewOfEachTypeThatHasFiles) {
   const TemporaryFolder folder;
   fill(folder.path(), {0, 2});
   folder.write("type=gap/exchange=x/date=2026-01-01/.part.parquet.tmp", "unfinished");
-  Result<QueryEngine> engine = QueryEngine::open({.folder = folder.path()});
+  Result<QueryEngine> engine = QueryEngine::open({.folder = folder.path(), .threads = 1});
   ASSERT_TRUE(engine) << engine.error().to_string();
   EXPECT_THAT(engine->views(), ElementsAre("trade", "bbo"));
   const Result<QueryResult> missing = engine->run("SELECT * FROM book");
@@ -38,12 +38,12 @@ TEST(QueryEngine, MakesAViewOfEachTypeThatHasFiles) {
 
 TEST(QueryEngine, SaysWhatIsWrongWithTheFolderOrTheSql) {
   const TemporaryFolder folder;
-  const Result<QueryEngine> empty = QueryEngine::open({.folder = folder.path()});
+  const Result<QueryEngine> empty = QueryEngine::open({.folder = folder.path(), .threads = 1});
   ASSERT_FALSE(empty);
   EXPECT_THAT(empty.error().message, HasSubstr("holds no data yet"));
   EXPECT_THAT(QueryEngine::open({.folder = folder.path() + "/x"}).error().message, HasSubstr("no such folder"));
   fill(folder.path(), {0});
-  Result<QueryEngine> engine = QueryEngine::open({.folder = folder.path()});
+  Result<QueryEngine> engine = QueryEngine::open({.folder = folder.path(), .threads = 1});
   ASSERT_TRUE(engine);
   EXPECT_THAT(engine->run("SELEKT 1").error().message, HasSubstr("syntax error"));
   EXPECT_THAT(engine->run("SELECT nothing FROM trade").error().message, HasSubstr("nothing"));
@@ -60,7 +60,7 @@ TEST(QueryEngine, SaysWhatIsWrongWithTheFolderOrTheSql) {
 TEST(QueryEngine, PrintsATable) {
   const TemporaryFolder folder;
   fill(folder.path(), {0});
-  Result<QueryEngine> engine = QueryEngine::open({.folder = folder.path()});
+  Result<QueryEngine> engine = QueryEngine::open({.folder = folder.path(), .threads = 1});
   ASSERT_TRUE(engine);
   Result<QueryResult> result = engine->run(
       "SELECT symbol, price AS \"größe\", NULL AS nothing FROM trade UNION ALL SELECT 'a\nb', 5, 'x'; -- end\n");
@@ -86,7 +86,7 @@ TEST(QueryEngine, PrintsATable) {
 TEST(QueryEngine, GivesJson) {
   const TemporaryFolder folder;
   fill(folder.path(), {0});
-  Result<QueryEngine> engine = QueryEngine::open({.folder = folder.path()});
+  Result<QueryEngine> engine = QueryEngine::open({.folder = folder.path(), .threads = 1});
   ASSERT_TRUE(engine);
   Result<QueryResult> result = engine->run(
       "SELECT symbol, price, aggregate, NULL::INT AS n, 'inf'::DOUBLE AS i, 'a\"b' AS q, [1, 2] AS l, receive_time, 1 "
@@ -107,7 +107,7 @@ TEST(QueryEngine, GivesJson) {
 TEST(QueryEngine, TakesStatementsThatAreNoSelect) {
   const TemporaryFolder folder;
   fill(folder.path(), {0});
-  Result<QueryEngine> engine = QueryEngine::open({.folder = folder.path()});
+  Result<QueryEngine> engine = QueryEngine::open({.folder = folder.path(), .threads = 1});
   ASSERT_TRUE(engine);
   for (const std::string sql : {"DESCRIBE trade", "SHOW TABLES", "SUMMARIZE trade", "EXPLAIN SELECT 1", "FROM trade",
                                 "WITH t AS (FROM trade) SELECT count(*) FROM t", "SET threads = 1"}) {

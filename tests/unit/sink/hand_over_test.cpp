@@ -46,6 +46,18 @@ TEST(HandOver, DropsWhenEveryBufferIsFilledAndUsesThemAgain) {
   EXPECT_EQ(buffer->data(), memory);
 }
 
+TEST(HandOver, FlushEndsTheOpenBuffer) {
+  Wake wake;
+  HandOver<Numbers> hand_over(wake, 4, WhenFull::drop);
+  hand_over.flush();
+  EXPECT_EQ(hand_over.take(), nullptr);
+  EXPECT_TRUE(put(hand_over, 1));
+  hand_over.flush();
+  EXPECT_TRUE(put(hand_over, 2));
+  EXPECT_EQ(*hand_over.take(), (Numbers{1}));
+  EXPECT_EQ(*hand_over.take(), (Numbers{2}));
+}
+
 TEST(HandOver, AClosedOneRefusesButKeepsWhatIsThere) {
   Wake wake;
   HandOver<Numbers> hand_over(wake, 2, WhenFull::drop);
