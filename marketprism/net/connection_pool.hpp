@@ -77,6 +77,10 @@ class ConnectionPool {
   /// Dials are begun only as the budget allows. Before `start`; the budget outlives the pool.
   void use_connect_budget(pool::ConnectBudget& budget) { core().use_connect_budget(budget); }
 
+  /// Each connection also needs a permit of the ledger, which pools of other loops may share. Before `start`; the
+  /// ledger outlives the pool. `exhausted` when the ledger has no room for another member.
+  Result<> use_ledger(std::shared_ptr<pool::PermitLedger> ledger) { return state_->use_ledger(std::move(ledger)); }
+
   /// Opens min_size connections and lets acquires in.
   void start() {
     core().start(loop().refresh_now());

@@ -47,9 +47,43 @@ class ConnectionPool<T, Connector>::State final : public detail::LeaseOwner<T>, 
     co_return self->left_;
   }
 
+  Result<> use_ledger(std::shared_ptr<pool::PermitLedger> ledger) {
+    link_ = std::make_shared<LedgerLink>(*this);
+    member_ = ledger->join(link_);
+    if (member_ == pool::PermitLedger::no_member) {
+      return fail(ErrorCode::exhausted,
+                  "pool '" + this->core().config().name + "': the permit ledger has no room for it");
+    }
+    this->core().use_ledger(*ledger, member_);
+    ledger_ = std::move(ledger);
+    return {};
+  }
+
+  ~State() override {
+    if (link_) link_->state = nullptr;
+    if (ledger_ == nullptr) return;
+    this->core().give_up_permits();
+    ledger_->leave(member_);
+  }
+
   Connector connector;
 
  private:
+  // Brings the ledger's notices, which come from any thread, to the pool's loop.
+  struct LedgerLink final : pool::PermitListener, std::enable_shared_from_this<LedgerLink> {
+    explicit LedgerLink(State& owner) : loop(owner.loop()), state(&owner) {}
+    void permit_notice(pool::PermitNotice notice) override {
+      loop.post([link = this->shared_from_this(), notice] {
+        if (link->state == nullptr) return;
+        const StatePtr keep(link->state);
+        keep->core().permit_notice(notice, keep->loop().now());
+        keep->settle();
+      });
+    }
+    async::EventLoop& loop;
+    State* state;  // touched on the loop only
+  };
+
   static constexpr bool has_watch = requires(Connector& c, T& t) {
     { c.watch(t) } -> std::same_as<async::Task<>>;
   };
@@ -252,6 +286,9 @@ class ConnectionPool<T, Connector>::State final : public detail::LeaseOwner<T>, 
   std::vector<Waiting> waiting_;  // by the index of their handle
   std::vector<Dialing> dialing_;
   std::vector<async::Signal*> on_end_;
+  std::shared_ptr<LedgerLink> link_;
+  std::shared_ptr<pool::PermitLedger> ledger_;
+  std::uint32_t member_ = pool::PermitLedger::no_member;
   std::size_t closing_ = 0;
   std::size_t left_ = 0;
   bool is_parked_ = false;

@@ -132,6 +132,9 @@ class LeasePool {
   /// Something went wrong on a connection in use that does not end it; only counted.
   void count_error(ConnectionHandle handle);
 
+  /// The outcome of a request over a connection to this endpoint, for the choice of endpoints.
+  void report_failure(std::uint32_t endpoint, Instant now) { endpoints().failed(endpoint, now, rounds_.random()); }
+
   /// Times out waiters, dials and checks, retires and checks idle connections, dials again after a pause.
   void tick(Instant now);
   /// When `tick` is due next. Never later than it must be; may move to an earlier time with any call.
@@ -139,6 +142,9 @@ class LeasePool {
 
   /// The permit ledger's notices, brought to this pool's loop by the driver.
   void permit_notice(PermitNotice notice, Instant now);
+
+  /// Gives back the permits of all connections there are: for a driver that destroys them and the pool together.
+  void give_up_permits();
 
   /// Stops: waiters are rejected, idle connections closed, dials abandoned; leases may end until `deadline`. Drained
   /// follows.

@@ -174,6 +174,12 @@ void LeasePool::permit_notice(PermitNotice notice, Instant now) {
   }
 }
 
+void LeasePool::give_up_permits() {
+  if (ledger_ == nullptr) return;
+  for (std::size_t i = size(); i > 0; --i) ledger_->give_back(ledger_member_);
+  ledger_ = nullptr;
+}
+
 void LeasePool::evict_oldest_idle() {
   const std::uint32_t index = idle_.back();
   idle_.erase(connections_, index);

@@ -13,14 +13,15 @@ PermitLedger::PermitLedger(std::uint32_t permits, std::uint32_t max_members)
   assert(permits > 0 && max_members > 0);
 }
 
-std::uint32_t PermitLedger::join(Notify notify, void* context) {
-  std::uint32_t member = members_used_.load();
-  do {
-    if (member >= max_members_) return no_member;
-  } while (!members_used_.compare_exchange_weak(member, member + 1));
-  members_[member].context = context;
-  members_[member].notify = notify;
-  return member;
+std::uint32_t PermitLedger::join(std::shared_ptr<PermitListener> listener) {
+  for (std::uint32_t i = 0; i < max_members_; ++i) {
+    if (members_[i].is_taken.exchange(true)) continue;
+    members_[i].listener.store(std::move(listener));
+    std::uint32_t used = members_used_.load();
+    while (used <= i && !members_used_.compare_exchange_weak(used, i + 1)) continue;
+    return i;
+  }
+  return no_member;
 }
 
 bool PermitLedger::try_take(std::uint32_t member) {
@@ -54,9 +55,10 @@ void PermitLedger::withdraw(std::uint32_t member) {
 }
 
 void PermitLedger::leave(std::uint32_t member) {
-  members_[member].notify = nullptr;
+  members_[member].listener.store(nullptr);
   withdraw(member);
   assert(members_[member].held.load() == 0);
+  members_[member].is_taken = false;
 }
 
 bool PermitLedger::decrement(std::atomic<std::uint32_t>& value) {
@@ -100,7 +102,7 @@ bool PermitLedger::reserve_for_next() {
 }
 
 void PermitLedger::tell(Member& member, PermitNotice notice) {
-  if (const Notify notify = member.notify.load()) notify(member.context.load(), notice);
+  if (const auto listener = member.listener.load()) listener->permit_notice(notice);
 }
 
 void PermitLedger::announce_shortage(std::uint32_t from) {

@@ -12,21 +12,27 @@ enum class PermitNotice : std::uint8_t {
   shortage,  ///< another member needs a permit: close an idle connection if there is one
 };
 
+/// A member's ear. `permit_notice` is called on any member's thread, while that one takes or gives back: it posts to
+/// the own loop and does nothing else.
+class PermitListener {
+ public:
+  virtual ~PermitListener() = default;
+  virtual void permit_notice(PermitNotice notice) = 0;
+};
+
 /// Permits to open connections, shared by the pools of several event loops, so that max_size holds over all of them. A
 /// member that finds none left is put in line (one request each) and told when a permit has been reserved for it;
 /// permits go round the members in turn, so none starves. Any thread; lock-free. Made before its members, destroyed
 /// after them.
 class PermitLedger {
  public:
-  /// Called on any member's thread, while that one takes or gives back: post to the own loop, do nothing else.
-  using Notify = void (*)(void* context, PermitNotice notice);
-
   explicit PermitLedger(std::uint32_t permits, std::uint32_t max_members = 64);
   PermitLedger(const PermitLedger&) = delete;
   PermitLedger& operator=(const PermitLedger&) = delete;
 
-  /// Registers a pool; returns its member number, or `no_member` when max_members have joined.
-  std::uint32_t join(Notify notify, void* context);
+  /// Registers a pool; returns its member number, or `no_member` when max_members have joined. Never gives notice to a
+  /// null listener.
+  std::uint32_t join(std::shared_ptr<PermitListener> listener);
   static constexpr std::uint32_t no_member = 0xffff'ffff;
 
   /// Takes a permit. False: none is left for this member; it is now in line and will be told.
@@ -38,7 +44,8 @@ class PermitLedger {
   /// Leaves the line, and passes on a permit that was reserved but not taken.
   void withdraw(std::uint32_t member);
 
-  /// Leaves the ledger: no more notices begin after this. The member must hold no permit.
+  /// Leaves the ledger; the number may go to another member. The member must hold no permit. A notice that is under way
+  /// keeps the listener alive.
   void leave(std::uint32_t member);
 
   /// True while some member waits for a permit. One relaxed load: fit for every release.
@@ -51,8 +58,8 @@ class PermitLedger {
  private:
   // One cache line each, so that members do not disturb each other.
   struct alignas(64) Member {
-    std::atomic<Notify> notify{nullptr};
-    std::atomic<void*> context{nullptr};
+    std::atomic<bool> is_taken{false};
+    std::atomic<std::shared_ptr<PermitListener>> listener;
     std::atomic<std::uint32_t> wants{0};  // 0 or 1
     std::atomic<std::uint32_t> reserved{0};
     std::atomic<std::uint32_t> held{0};

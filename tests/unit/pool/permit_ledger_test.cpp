@@ -9,34 +9,31 @@
 namespace marketprism::pool {
 namespace {
 
-struct Notices {
+struct Notices final : PermitListener {
   std::atomic<int> granted{0};
   std::atomic<int> shortage{0};
-  static void take(void* context, PermitNotice notice) {
-    auto& self = *static_cast<Notices*>(context);
-    (notice == PermitNotice::granted ? self.granted : self.shortage)++;
-  }
+  void permit_notice(PermitNotice notice) override { (notice == PermitNotice::granted ? granted : shortage)++; }
 };
 
 TEST(PermitLedger, GivesWhatThereIsAndPutsTheRestInLine) {
   PermitLedger ledger(2);
-  std::array<Notices, 3> notices;
+  std::array<std::shared_ptr<Notices>, 3> notices;
   std::array<std::uint32_t, 3> member{};
-  for (std::size_t i = 0; i < 3; ++i) member[i] = ledger.join(Notices::take, &notices[i]);
+  for (std::size_t i = 0; i < 3; ++i) member[i] = ledger.join(notices[i] = std::make_shared<Notices>());
   EXPECT_TRUE(ledger.try_take(member[0]));
   EXPECT_TRUE(ledger.try_take(member[0]));
   EXPECT_FALSE(ledger.try_take(member[1]));
   EXPECT_FALSE(ledger.try_take(member[2]));
-  EXPECT_EQ(notices[0].shortage, 2);  // who holds permits is asked for one
+  EXPECT_EQ(notices[0]->shortage, 2);  // who holds permits is asked for one
   EXPECT_TRUE(ledger.has_waiting());
   ledger.give_back(member[0]);
-  EXPECT_EQ(notices[1].granted, 1);
+  EXPECT_EQ(notices[1]->granted, 1);
   EXPECT_FALSE(ledger.try_take(member[0]));  // no jumping the line
   EXPECT_TRUE(ledger.try_take(member[1]));
   ledger.give_back(member[0]);
-  EXPECT_EQ(notices[2].granted, 1);
+  EXPECT_EQ(notices[2]->granted, 1);
   ledger.withdraw(member[2]);  // does not want it any more: it goes on to the next in line
-  EXPECT_EQ(notices[0].granted, 1);
+  EXPECT_EQ(notices[0]->granted, 1);
   EXPECT_TRUE(ledger.try_take(member[0]));
   ledger.give_back(member[0]);
   ledger.give_back(member[1]);
@@ -46,8 +43,11 @@ TEST(PermitLedger, GivesWhatThereIsAndPutsTheRestInLine) {
 
 TEST(PermitLedger, RefusesMoreMembersThanItHasRoomFor) {
   PermitLedger ledger(1, 1);
-  EXPECT_NE(ledger.join(nullptr, nullptr), PermitLedger::no_member);
-  EXPECT_EQ(ledger.join(nullptr, nullptr), PermitLedger::no_member);
+  const auto member = ledger.join(nullptr);
+  EXPECT_NE(member, PermitLedger::no_member);
+  EXPECT_EQ(ledger.join(nullptr), PermitLedger::no_member);
+  ledger.leave(member);
+  EXPECT_EQ(ledger.join(nullptr), member);
 }
 
 // Threads that take and give back as they can: never more out than there are, none lost, none left waiting.
@@ -55,12 +55,11 @@ TEST(PermitLedger, NeverGivesOutMoreThanItHasNorLosesOne) {
   constexpr int threads = 4;
   constexpr int rounds = 20'000;
   PermitLedger ledger(2);
-  std::array<Notices, threads> notices;
   std::atomic<int> out{0};
   std::atomic<bool> was_exceeded{false};
   std::vector<std::thread> running;
-  for (std::size_t i = 0; i < threads; ++i) {
-    const std::uint32_t member = ledger.join(Notices::take, &notices[i]);
+  for (int i = 0; i < threads; ++i) {
+    const std::uint32_t member = ledger.join(std::make_shared<Notices>());
     running.emplace_back([&, member] {
       for (int k = 0; k < rounds;) {
         if (!ledger.try_take(member)) {

@@ -1,0 +1,315 @@
+#include "marketprism/net/http_connection_pool.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "marketprism/async/signal.hpp"
+#include "marketprism/net/connection_pool.hpp"
+#include "marketprism/pool/permit_ledger.hpp"
+#include "marketprism/pool/retry_budget.hpp"
+
+namespace marketprism::net {
+namespace {
+
+using Pool = ConnectionPool<HttpConnectionPtr, HttpConnector>;
+
+bool is_idempotent_method(std::string_view method) {
+  static constexpr std::string_view methods[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
+  return std::find(std::begin(methods), std::end(methods), method) != std::end(methods);
+}
+
+// Only the connection's own end is worth another try: a slow or garbled answer would be slow or garbled again.
+bool is_lost_connection(ErrorCode code) {
+  return code == ErrorCode::connection_reset || code == ErrorCode::connection_closed || code == ErrorCode::io_failed;
+}
+
+// How long before a server's announced keep-alive ends a connection is no longer used.
+constexpr auto keep_alive_margin = std::chrono::seconds(2);
+
+}  // namespace
+
+struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
+  struct Host {
+    Host(const wire::Url& url, Pool made) : scheme(url.scheme), name(url.host), port(url.port), pool(std::move(made)) {}
+    [[nodiscard]] bool serves(const wire::Url& url) const {
+      return port == url.port && name == url.host && scheme == url.scheme;
+    }
+
+    std::string scheme;
+    std::string name;
+    std::uint16_t port;
+    Pool pool;
+    std::chrono::seconds hint{0};  // the keep-alive time last announced
+    std::size_t users = 0;         // requests in progress
+    bool is_started = false;
+  };
+
+  State(EventLoop& event_loop, HttpPoolOptions pool_options)
+      : loop(event_loop),
+        options(std::move(pool_options)),
+        permits(std::make_shared<pool::PermitLedger>(static_cast<std::uint32_t>(options.config.connections.max_size),
+                                                     static_cast<std::uint32_t>(options.hosts_max * 2))),
+        budget(options.config.retry_budget) {}
+
+  static std::string name_of(const wire::Url& url) { return url.scheme + "://" + url.host_and_port(); }
+  [[nodiscard]] Host* find_host(const wire::Url& url) const {
+    const auto found = std::find_if(hosts.begin(), hosts.end(), [&](const auto& host) { return host->serves(url); });
+    return found == hosts.end() ? nullptr : found->get();
+  }
+
+  Result<Host*> host_for(const wire::Url& url);
+  Result<Host*> add_host(const wire::Url& url, std::vector<pool::Endpoint> endpoints, bool is_warm);
+  bool remove_unused_host();
+  void learn(Host& host, HttpLease& lease) const;
+  static Task<Result<PooledResponse>> exchange(std::shared_ptr<State> self, Host& host, Prepared prepared,
+                                               std::source_location where);
+  static Task<bool> may_retry(std::shared_ptr<State> self, Instant deadline);
+  void end_retry();
+
+  EventLoop& loop;
+  HttpPoolOptions options;
+  std::shared_ptr<pool::PermitLedger> permits;  // max_size over all hosts
+  pool::RetryBudget budget;
+  pool::ConnectBudget* connect_budget = nullptr;
+  std::vector<std::unique_ptr<Host>> hosts;  // few: looked through faster than hashed
+  std::deque<async::Signal*> waiting_retries;
+  RequestCounters counters;
+  std::size_t active = 0;
+  bool is_stopped = false;
+};
+
+Result<HttpConnectionPool::State::Host*> HttpConnectionPool::State::add_host(const wire::Url& url,
+                                                                             std::vector<pool::Endpoint> endpoints,
+                                                                             bool is_warm) {
+  if (is_stopped) {
+    return fail(ErrorCode::closed, fmt::format("pool '{}': it has been stopped", options.config.connections.name),
+                true);
+  }
+  if (hosts.size() >= options.hosts_max && !remove_unused_host()) {
+    return fail(ErrorCode::exhausted, fmt::format("pool '{}': {} hosts are in use, as many as hosts_max allows",
+                                                  options.config.connections.name, hosts.size()));
+  }
+  pool::PoolConfig config = options.config.connections;
+  config.name += " " + name_of(url);
+  config.max_size = options.config.per_host();
+  config.min_size = is_warm ? std::min(config.min_size, config.max_size) : 0;
+  config.max_idle_time = std::min(config.max_idle_time, options.config.keep_alive);
+  HttpConnector connector(loop, options.tls, options.connection, url.is_secure() ? url.host : std::string());
+  auto made = Pool::create(loop, std::move(config), std::move(endpoints), std::move(connector));
+  if (!made) return std::unexpected(std::move(made.error()));
+  if (connect_budget != nullptr) made->use_connect_budget(*connect_budget);
+  if (auto ok = made->use_ledger(permits); !ok) return std::unexpected(std::move(ok.error()));
+  hosts.push_back(std::make_unique<Host>(url, std::move(*made)));
+  return hosts.back().get();
+}
+
+Result<HttpConnectionPool::State::Host*> HttpConnectionPool::State::host_for(const wire::Url& url) {
+  if (url.scheme != "http" && url.scheme != "https") {
+    return fail(ErrorCode::unsupported, fmt::format("{}: the scheme is not http or https", url.to_string()), true);
+  }
+  Host* host = find_host(url);
+  if (host == nullptr) {
+    std::vector<pool::Endpoint> endpoints{{url.host, url.port, url.is_secure(), "", 0, 1}};
+    auto added = add_host(url, std::move(endpoints), false);
+    if (!added) return std::unexpected(std::move(added.error()));
+    host = *added;
+  }
+  if (!host->is_started) {
+    host->is_started = true;
+    host->pool.start();
+  }
+  return host;
+}
+
+// Makes room for another host.
+bool HttpConnectionPool::State::remove_unused_host() {
+  const auto unused = std::find_if(hosts.begin(), hosts.end(), [](const auto& host) {
+    const pool::PoolGauges gauges = host->pool.gauges();
+    return host->is_started && host->users == 0 && gauges.size + gauges.waiters == 0;
+  });
+  if (unused == hosts.end()) return false;
+  hosts.erase(unused);
+  return true;
+}
+
+// A server that announces when it closes idle connections is left before that.
+void HttpConnectionPool::State::learn(Host& host, HttpLease& lease) const {
+  const auto hint = (*lease)->keep_alive_hint();
+  if (hint == host.hint || hint.count() == 0) return;
+  host.hint = hint;
+  const Nanoseconds limit = hint > keep_alive_margin ? Nanoseconds(hint - keep_alive_margin) : Nanoseconds(hint) / 2;
+  host.pool.core().set_idle_limit(lease.endpoint(), limit);
+}
+
+Task<Result<PooledResponse>> HttpConnectionPool::State::exchange(std::shared_ptr<State> self, Host& host,
+                                                                 Prepared prepared, std::source_location where) {
+  const Nanoseconds timeout = prepared.timeout.count() > 0 ? prepared.timeout : self->options.config.total_timeout;
+  const Instant deadline = self->loop.now() + timeout;
+  HttpConnection::SendOptions send_options;
+  send_options.deadline = deadline;
+  send_options.is_head = prepared.is_head;
+  for (unsigned attempt = 0;; ++attempt) {
+    const bool is_retry = attempt > 0;
+    Result<HttpLease> lease = co_await host.pool.acquire(deadline - self->loop.now(), where);
+    if (!lease) {
+      if (is_retry) self->end_retry();
+      co_return std::unexpected(std::move(lease.error()));
+    }
+    HttpConnection& connection = ***lease;
+    auto response = co_await connection.send(prepared.text, send_options);
+    if (is_retry) self->end_retry();
+    pool::EndpointSet& endpoints = host.pool.core().endpoints();
+    if (response) {
+      if (endpoints.size() > 1) endpoints.succeeded(lease->endpoint(), self->loop.now());
+      self->learn(host, *lease);
+      if (!connection.is_reusable()) lease->mark_broken();
+      co_return PooledResponse(std::move(*lease), **response);
+    }
+    const bool is_safe = prepared.is_idempotent || connection.progress() == HttpProgress::nothing_written;
+    // A kept connection that the server closes says nothing about the server; a new one does.
+    if (lease->use_count() == 1) host.pool.core().report_failure(lease->endpoint(), self->loop.now());
+    lease->mark_broken();
+    lease->release();
+    const bool is_worth_it = is_lost_connection(response.error().code) && is_safe;
+    if (!is_worth_it || attempt >= self->options.config.connections.retry_attempts) {
+      co_return std::unexpected(std::move(response.error()));
+    }
+    if (!co_await may_retry(self, deadline)) co_return std::unexpected(std::move(response.error()));
+    ++self->counters.retried;
+  }
+}
+
+// Takes a place in the retry budget; over it, retries wait in line until the deadline.
+Task<bool> HttpConnectionPool::State::may_retry(std::shared_ptr<State> self, Instant deadline) {
+  if (self->waiting_retries.empty() && self->budget.try_take(self->active)) co_return true;
+  ++self->counters.retries_delayed;
+  async::Signal turn(self->loop);
+  self->waiting_retries.push_back(&turn);
+  const auto outcome = co_await turn.wait(deadline);
+  if (outcome == async::Signal::Outcome::set) co_return true;  // `end_retry` has taken the place for us
+  std::erase(self->waiting_retries, &turn);
+  co_return false;
+}
+
+void HttpConnectionPool::State::end_retry() {
+  budget.give_back();
+  while (!waiting_retries.empty() && budget.try_take(active)) {
+    async::Signal* next = waiting_retries.front();
+    waiting_retries.pop_front();
+    next->set();
+  }
+}
+
+HttpConnectionPool::HttpConnectionPool(std::shared_ptr<State> state) : state_(std::move(state)) {}
+HttpConnectionPool::HttpConnectionPool(HttpConnectionPool&&) noexcept = default;
+HttpConnectionPool& HttpConnectionPool::operator=(HttpConnectionPool&&) noexcept = default;
+HttpConnectionPool::~HttpConnectionPool() = default;
+
+Result<HttpConnectionPool> HttpConnectionPool::create(EventLoop& loop, HttpPoolOptions options) {
+  if (auto ok = options.config.validate(); !ok) return std::unexpected(std::move(ok.error()));
+  const std::string& name = options.config.connections.name;
+  if (options.hosts_max == 0) return fail(ErrorCode::invalid_argument, "pool '" + name + "': hosts_max is 0", true);
+  if (!options.config.proxy.empty()) {
+    return fail(ErrorCode::unsupported, "pool '" + name + "': proxies are not supported yet; leave `proxy` empty",
+                true);
+  }
+  return HttpConnectionPool(std::make_shared<State>(loop, std::move(options)));
+}
+
+void HttpConnectionPool::use_connect_budget(pool::ConnectBudget& budget) { state_->connect_budget = &budget; }
+
+Result<> HttpConnectionPool::set_endpoints(const wire::Url& url, std::vector<pool::Endpoint> endpoints) {
+  if (state_->find_host(url) != nullptr) {
+    return fail(ErrorCode::already_exists,
+                State::name_of(url) + " is in use already: set its endpoints before the first request");
+  }
+  auto added = state_->add_host(url, std::move(endpoints), false);
+  if (!added) return std::unexpected(std::move(added.error()));
+  return {};
+}
+
+Result<> HttpConnectionPool::keep_warm(const wire::Url& url) {
+  const std::size_t min_size = std::min(state_->options.config.connections.min_size, state_->options.config.per_host());
+  auto host = state_->host_for(url);
+  if (!host) return std::unexpected(std::move(host.error()));
+  return (*host)->pool.resize(min_size, state_->options.config.per_host());
+}
+
+Task<Result<PooledResponse>> HttpConnectionPool::request(wire::Url url, HttpRequest request, HttpRequestOptions options,
+                                                         std::source_location where) {
+  request.target = url.target();
+  const auto text = make_http_request(url.host_header(), request);
+  if (!text) co_return std::unexpected(text.error());
+  Prepared prepared;
+  prepared.text = *text;
+  prepared.is_idempotent = options.is_idempotent.value_or(is_idempotent_method(request.method));
+  prepared.is_head = request.method == "HEAD";
+  prepared.timeout = options.timeout;
+  co_return co_await this->request(url, prepared, where);
+}
+
+Task<Result<PooledResponse>> HttpConnectionPool::request(const wire::Url& url, Prepared prepared,
+                                                         std::source_location where) {
+  const auto state = state_;
+  ++state->counters.requests;
+  auto host = state->host_for(url);
+  if (!host) {
+    ++state->counters.failed;
+    co_return std::unexpected(std::move(host.error()));
+  }
+  ++state->active;
+  ++(*host)->users;
+  auto response = co_await State::exchange(state, **host, prepared, where);
+  --(*host)->users;
+  --state->active;
+  ++(response ? state->counters.succeeded : state->counters.failed);
+  co_return response;
+}
+
+Task<Result<HttpLease>> HttpConnectionPool::acquire(const wire::Url& url, Nanoseconds timeout,
+                                                    std::source_location where) {
+  auto host = state_->host_for(url);
+  if (!host) co_return std::unexpected(std::move(host.error()));
+  const Nanoseconds most = timeout.count() > 0 ? timeout : state_->options.config.connections.acquire_timeout;
+  co_return co_await (*host)->pool.acquire(most, where);
+}
+
+Task<std::size_t> HttpConnectionPool::drain(Nanoseconds patience) {
+  const auto state = state_;
+  state->is_stopped = true;
+  const Instant deadline = state->loop.refresh_now() + patience;
+  for (const auto& host : state->hosts) host->pool.core().drain(state->loop.now(), deadline);  // all stop now
+  std::size_t left = 0;
+  for (const auto& host : state->hosts) {
+    const Nanoseconds rest = std::max<Nanoseconds>(deadline - state->loop.refresh_now(), Nanoseconds(0));
+    const std::size_t more = co_await host->pool.drain(rest);
+    left += more;
+  }
+  co_return left;
+}
+
+HttpConnectionPool::RequestCounters HttpConnectionPool::request_counters() const { return state_->counters; }
+
+std::vector<pool::PoolStats> HttpConnectionPool::stats() const {
+  std::vector<pool::PoolStats> all;
+  for (const auto& host : state_->hosts) all.push_back(host->pool.stats());
+  return all;
+}
+
+pool::PoolSummary HttpConnectionPool::summary() const { return pool::summarize(stats()); }
+
+std::vector<pool::ConnectionInfo> HttpConnectionPool::connections() const {
+  std::vector<pool::ConnectionInfo> all;
+  for (const auto& host : state_->hosts) {
+    for (auto& info : host->pool.connections()) all.push_back(std::move(info));
+  }
+  return all;
+}
+
+const std::string& HttpConnectionPool::name() const { return state_->options.config.connections.name; }
+
+}  // namespace marketprism::net

@@ -1,0 +1,114 @@
+#pragma once
+#include <memory>
+#include <optional>
+#include <source_location>
+#include <string>
+#include <vector>
+
+#include "marketprism/net/http_connector.hpp"
+#include "marketprism/net/http_message.hpp"
+#include "marketprism/net/lease.hpp"
+#include "marketprism/pool/pool_config.hpp"
+#include "marketprism/pool/pool_stats.hpp"
+#include "marketprism/wire/url.hpp"
+
+namespace marketprism::net {
+
+using HttpLease = Lease<HttpConnectionPtr>;
+
+struct HttpPoolOptions {
+  pool::HttpPoolConfig config;
+  TlsContextPtr tls;                 ///< needed for https
+  HttpConnectionOptions connection;  ///< limits on sizes, time-outs by phase
+  std::size_t hosts_max = 64;  ///< hosts (scheme, name, port) at once; one more replaces one that has no connection
+};
+
+struct HttpRequestOptions {
+  Nanoseconds timeout{0};  ///< of the whole; 0: the config's total_timeout
+  std::optional<bool>
+      is_idempotent;  ///< may be sent twice; none: by the method (GET, HEAD, PUT, DELETE, OPTIONS, TRACE)
+};
+
+/// A response together with the connection it came on: nothing is copied. It keeps the connection busy until it is
+/// destroyed or taken, so do either soon. Belongs to the pool's loop.
+class [[nodiscard]] PooledResponse {
+ public:
+  PooledResponse(HttpLease lease, HttpResponse& response) : lease_(std::move(lease)), response_(&response) {}
+
+  HttpResponse& operator*() const { return *response_; }
+  HttpResponse* operator->() const { return response_; }
+  /// Moves the response out and gives the connection back.
+  HttpResponse take() {
+    HttpResponse response = std::move(*response_);
+    lease_.release();
+    return response;
+  }
+
+ private:
+  HttpLease lease_;
+  HttpResponse* response_;
+};
+
+/// HTTP/1.1 connections kept alive, lent to one request at a time, with limits per host and over all hosts. On top of
+/// leases, `request` sends again what a dying connection lost, when that is safe: nothing of it was written, or it is
+/// idempotent. Redirects are not followed. One event loop, no lock; destroying it drains it at once.
+class HttpConnectionPool {
+ public:
+  /// A named error for a config that contradicts itself or asks for what this build cannot do.
+  static Result<HttpConnectionPool> create(EventLoop& loop, HttpPoolOptions options);
+  HttpConnectionPool(HttpConnectionPool&&) noexcept;
+  HttpConnectionPool& operator=(HttpConnectionPool&&) noexcept;
+  ~HttpConnectionPool();
+
+  /// Dials are begun only as the budget allows. Before the first request; the budget outlives the pool.
+  void use_connect_budget(pool::ConnectBudget& budget);
+
+  /// Where the connections for the origin of `url` lead, instead of its own host and port: replicas and standbys, by
+  /// priority and weight. The request's Host header and the certificate's name stay the url's. Before the first request
+  /// to it.
+  Result<> set_endpoints(const wire::Url& url, std::vector<pool::Endpoint> endpoints);
+  /// Opens min_size connections to the origin of `url` now and keeps them up.
+  Result<> keep_warm(const wire::Url& url);
+
+  /// Sends and waits for the whole response, whatever its status. `request.target` is replaced by the url's.
+  Task<Result<PooledResponse>> request(wire::Url url, HttpRequest request, HttpRequestOptions options = {},
+                                       std::source_location where = std::source_location::current());
+  /// The same for a request made once by `make_http_request` and sent many times: nothing is allocated once warm.
+  /// `text` lives until the end; `is_idempotent` and `is_head` are the caller's word.
+  struct Prepared {
+    std::string_view text;
+    bool is_idempotent = true;
+    bool is_head = false;
+    Nanoseconds timeout{0};  ///< 0: the config's total_timeout
+  };
+  Task<Result<PooledResponse>> request(const wire::Url& url, Prepared prepared,
+                                       std::source_location where = std::source_location::current());
+
+  /// A connection of one's own for several requests.
+  Task<Result<HttpLease>> acquire(const wire::Url& url, Nanoseconds timeout = Nanoseconds(0),
+                                  std::source_location where = std::source_location::current());
+
+  /// Stops: no request is let in; running ones may end for `patience`. The number of leases that were left.
+  Task<std::size_t> drain(Nanoseconds patience);
+
+  struct RequestCounters {
+    std::uint64_t requests = 0;
+    std::uint64_t succeeded = 0;  ///< a response came, whatever its status
+    std::uint64_t failed = 0;
+    std::uint64_t retried = 0;          ///< sent again
+    std::uint64_t retries_delayed = 0;  ///< … after waiting for a place in the retry budget
+  };
+  [[nodiscard]] RequestCounters request_counters() const;
+  /// One entry a host.
+  [[nodiscard]] std::vector<pool::PoolStats> stats() const;
+  [[nodiscard]] pool::PoolSummary summary() const;
+  [[nodiscard]] std::vector<pool::ConnectionInfo> connections() const;
+  [[nodiscard]] const std::string& name() const;
+
+ private:
+  struct State;
+  explicit HttpConnectionPool(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace marketprism::net

@@ -1,0 +1,48 @@
+#include "marketprism/net/http_connector.hpp"
+
+#include <utility>
+
+#include "marketprism/async/signal.hpp"
+
+namespace marketprism::net {
+
+HttpConnector::HttpConnector(EventLoop& loop, TlsContextPtr tls, HttpConnectionOptions options,
+                             std::string tls_server_name)
+    : loop_(&loop), tls_(std::move(tls)), options_(options), tls_server_name_(std::move(tls_server_name)) {}
+
+Task<Result<HttpConnectionPtr>> HttpConnector::connect(const pool::Endpoint& endpoint, Instant deadline) {
+  ConnectTarget target;
+  target.host = endpoint.host;
+  target.port = endpoint.port;
+  target.tls_server_name = tls_server_name_;
+  if (endpoint.is_tls) {
+    if (!tls_) {
+      co_return fail(ErrorCode::invalid_argument,
+                     endpoint.name() + ": TLS is asked for, but the pool has no TLS context", true);
+    }
+    target.tls = tls_;
+  }
+  co_return co_await HttpConnection::connect(*loop_, std::move(target), deadline, options_);
+}
+
+Task<Result<>> HttpConnector::check(HttpConnectionPtr& connection, Instant) {
+  if (!connection->is_reusable()) co_return fail(ErrorCode::connection_closed, "the peer has closed the connection");
+  co_return Result<>();
+}
+
+Task<> HttpConnector::close(HttpConnectionPtr connection) {
+  connection->close();
+  co_return;
+}
+
+Task<> HttpConnector::watch(HttpConnectionPtr& connection) {
+  // Shared with the callback, which may come when this task has ended.
+  const auto ended = std::make_shared<async::Signal>(*loop_);
+  connection->on_closed([ended] { ended->set(); });
+  if (!connection->is_open()) co_return;
+  co_await ended->wait();
+}
+
+void HttpConnector::abort(HttpConnectionPtr& connection) { connection->close(); }
+
+}  // namespace marketprism::net

@@ -1,0 +1,35 @@
+#pragma once
+#include <memory>
+#include <string>
+
+#include "marketprism/net/http_connection.hpp"
+#include "marketprism/net/tls_context.hpp"
+#include "marketprism/pool/endpoint_set.hpp"
+
+namespace marketprism::net {
+
+using HttpConnectionPtr = std::unique_ptr<HttpConnection>;
+
+/// How HTTP connections are pooled; see `ConnectorOf`. An idle connection keeps a read armed, so its check is a look at
+/// a flag. Owned by its pool, on the pool's loop.
+class HttpConnector {
+ public:
+  /// `tls` is needed for endpoints that ask for TLS. `tls_server_name`: whom the certificates must name; empty: the
+  /// endpoint's host.
+  HttpConnector(EventLoop& loop, TlsContextPtr tls, HttpConnectionOptions options = {},
+                std::string tls_server_name = {});
+
+  Task<Result<HttpConnectionPtr>> connect(const pool::Endpoint& endpoint, Instant deadline);
+  Task<Result<>> check(HttpConnectionPtr& connection, Instant deadline);
+  Task<> close(HttpConnectionPtr connection);
+  Task<> watch(HttpConnectionPtr& connection);
+  void abort(HttpConnectionPtr& connection);
+
+ private:
+  EventLoop* loop_;
+  TlsContextPtr tls_;
+  HttpConnectionOptions options_;
+  std::string tls_server_name_;
+};
+
+}  // namespace marketprism::net
