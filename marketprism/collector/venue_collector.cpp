@@ -126,6 +126,7 @@ class VenueCollector::Endpoint final : public net::WebSocketStreamHandler {
   void record(std::uint32_t connection, tape::Frame frame) {
     if (owner_.around_.tape == nullptr) return;
     if (frame.receive_time == UnixTime{}) frame.receive_time = wall_clock();
+    frame.exchange = owner_.config_.name;
     frame.connection = connection;
     owner_.around_.tape->append(frame);
   }
@@ -204,7 +205,7 @@ void VenueCollector::on_rest(const std::string& target, const RestAnswer& answer
   if (around_.tape != nullptr) {
     const std::string url = rest_->url_of(target);
     around_.tape->append({.receive_time = answer.receive_time,
-                          .exchange = {},
+                          .exchange = config_.name,
                           .kind = FrameKind::http_response,
                           .url = url,
                           .code = answer.status,
@@ -314,7 +315,7 @@ void VenueCollector::on_frame(Endpoint& endpoint, std::uint32_t connection, cons
   if (around_.tape != nullptr) {
     around_.tape->append(
         {.receive_time = message.receive_time,
-         .exchange = {},
+         .exchange = config_.name,
          .connection = connection,
          .kind = message.kind == net::WebSocketMessageKind::binary ? FrameKind::binary : FrameKind::text,
          .url = {},
