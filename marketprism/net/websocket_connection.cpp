@@ -81,7 +81,7 @@ WebSocketConnection::WebSocketConnection(TransportPtr transport, WebSocketRole r
     state_->parser.append(remainder);
     state_->has_remainder = true;
     state_->statistics.bytes_received += remainder.size();
-    state_->receive_time = std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now());
+    state_->received.receive_time = std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now());
   }
   state_->arm_timers();
 }
@@ -89,7 +89,7 @@ WebSocketConnection::WebSocketConnection(TransportPtr transport, WebSocketRole r
 WebSocketConnection::~WebSocketConnection() { cancel(); }
 
 Task<Result<>> WebSocketConnection::read_some() { return State::read(state_); }
-std::optional<WebSocketReceived> WebSocketConnection::next_message() { return state_->next(); }
+const WebSocketReceived* WebSocketConnection::next_message() { return state_->next(); }
 
 Result<> WebSocketConnection::send_text(std::string_view text) {
   if (auto room = state_->check_room(text.size()); !room) return room;

@@ -41,9 +41,9 @@ struct WebSocketConnectTarget {
 
 /// A text or binary message. `data` is valid until the next `next_message` or `read_some`.
 struct WebSocketReceived {
-  WebSocketMessageKind kind = WebSocketMessageKind::text;
   std::string_view data;
   UnixTime receive_time{};  ///< taken right after the socket read that completed it
+  WebSocketMessageKind kind = WebSocketMessageKind::text;
 };
 
 /// One WebSocket connection, client or server, on one event loop; belongs to its user. The user reads:
@@ -82,8 +82,9 @@ class WebSocketConnection {
   /// `too_large` if the peer broke the protocol (it is told so), `timed_out` without pong, `connection_reset`,
   /// `cancelled` after `cancel()` or destruction.
   Task<Result<>> read_some();
-  /// The next message of what was read; nothing: `read_some` again. Never suspends.
-  std::optional<WebSocketReceived> next_message();
+  /// The next message of what was read, valid until the next call of this or `read_some`; null: `read_some` again.
+  /// Never suspends.
+  const WebSocketReceived* next_message();
 
   /// Queue a message and send what goes at once. `exhausted` if the queue is full (nothing is queued then), `closed`
   /// after a close, `malformed` for text that is not UTF-8.

@@ -17,7 +17,10 @@ struct WebSocketConnection::State : std::enable_shared_from_this<WebSocketConnec
 
   // Reading.
   static Task<Result<>> read(std::shared_ptr<State> self);
-  std::optional<WebSocketReceived> next();
+  const WebSocketReceived* next();
+  void deliver(WebSocketMessageKind kind, std::string_view data);
+  void on_bad_bytes(Error error);
+  void on_control_frame(const wire::WebSocketMessage& message);
   void on_pong(std::string_view data);
   void on_close_frame(const wire::WebSocketMessage& message);
 
@@ -50,7 +53,7 @@ struct WebSocketConnection::State : std::enable_shared_from_this<WebSocketConnec
   Statistics statistics;
 
   std::optional<Error> failure;
-  UnixTime receive_time{};
+  WebSocketReceived received;  // what `next` gave last; its time is that of the last read
   Instant last_receive{};
   WebSocketCloseCode close_code = WebSocketCloseCode::none;
   std::string close_reason;
