@@ -237,13 +237,12 @@ Task<bool> WebSocketConnectionPool::State::read_until_end(std::shared_ptr<State>
                                                           std::shared_ptr<Connection> connection) {
   for (;;) {
     const Result<> read = co_await connection->socket->read_some();
-    while (!connection->is_closing && !self->is_gone) {
-      const auto message = connection->socket->next_message();
-      if (!message) break;
-      self->handler.on_message(connection->number, *message);
+    while (const auto message = connection->socket->next_message()) {
+      // While we say goodbye somebody must go on reading: that is how the peer's answer is seen.
+      if (!connection->is_closing && !self->is_gone) self->handler.on_message(connection->number, *message);
     }
-    if (self->is_gone || connection->is_closing) co_return false;
-    self->pump();
+    if (self->is_gone) co_return false;
+    if (!connection->is_closing) self->pump();
     if (!read) co_return !connection->is_closing;
   }
 }

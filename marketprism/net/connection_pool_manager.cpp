@@ -1,0 +1,125 @@
+#include "marketprism/net/connection_pool_manager.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "marketprism/async/signal.hpp"
+
+namespace marketprism::net {
+
+struct ConnectionPoolManager::Http final : Entry {
+  Http(std::string pool_name, HttpConnectionPool made) : Entry(std::move(pool_name)), pool(std::move(made)) {}
+  Task<std::size_t> drain(Nanoseconds patience) override { return pool.drain(patience); }
+  void add_stats(std::vector<pool::PoolStats>& all) const override {
+    for (auto& stats : pool.stats()) all.push_back(std::move(stats));
+  }
+  HttpConnectionPool pool;
+};
+
+struct ConnectionPoolManager::WebSocket final : Entry {
+  WebSocket(std::string pool_name, EventLoop& event_loop, WebSocketPoolOptions options,
+            const std::vector<wire::Url>& urls, WebSocketStreamHandler& handler)
+      : Entry(std::move(pool_name)), loop(event_loop), pool(event_loop, std::move(options), urls, handler) {}
+  Task<std::size_t> drain(Nanoseconds patience) override {
+    co_await pool.drain(loop.refresh_now() + patience);
+    co_return 0;
+  }
+  void add_stats(std::vector<pool::PoolStats>& all) const override { all.push_back(pool.stats()); }
+  EventLoop& loop;
+  WebSocketConnectionPool pool;
+};
+
+ConnectionPoolManager::ConnectionPoolManager(EventLoop& loop, ConnectionPoolManagerOptions options)
+    : loop_(loop), budget_(std::make_unique<pool::ConnectBudget>(options.connects)) {}
+
+ConnectionPoolManager::~ConnectionPoolManager() = default;
+
+Result<> ConnectionPoolManager::check_name(std::string_view name) const {
+  if (is_drained_) return fail(ErrorCode::closed, "the connection pools have been stopped: none can be added", true);
+  const bool is_known =
+      std::any_of(entries_.begin(), entries_.end(), [&](const auto& entry) { return entry->name == name; });
+  if (!is_known) return {};
+  return fail(ErrorCode::already_exists, "there is a connection pool named '" + std::string(name) + "' already", true);
+}
+
+Result<HttpConnectionPool*> ConnectionPoolManager::add_http(HttpPoolOptions options) {
+  const std::string name = options.config.connections.name;
+  if (auto ok = check_name(name); !ok) return std::unexpected(std::move(ok.error()));
+  auto made = HttpConnectionPool::create(loop_, std::move(options));
+  if (!made) return std::unexpected(std::move(made.error()));
+  made->use_connect_budget(*budget_);
+  auto entry = std::make_unique<Http>(name, std::move(*made));
+  auto* pool = &entry->pool;
+  entries_.push_back(std::move(entry));
+  return pool;
+}
+
+Result<WebSocketConnectionPool*> ConnectionPoolManager::add_websocket(WebSocketPoolOptions options,
+                                                                      const std::vector<wire::Url>& urls,
+                                                                      WebSocketStreamHandler& handler) {
+  const std::string name = options.connections.name;
+  if (auto ok = check_name(name); !ok) return std::unexpected(std::move(ok.error()));
+  pool::WebSocketPoolConfig config;
+  config.connections = options.connections;
+  config.slots = options.slots;
+  if (auto ok = config.validate(); !ok) return std::unexpected(std::move(ok.error()));
+  if (urls.empty()) return fail(ErrorCode::invalid_argument, "pool '" + name + "' has no url to connect to", true);
+  auto entry = std::make_unique<WebSocket>(name, loop_, std::move(options), urls, handler);
+  auto* pool = &entry->pool;
+  pool->use_connect_budget(*budget_);
+  pool->start();
+  entries_.push_back(std::move(entry));
+  return pool;
+}
+
+Task<Result<std::size_t>> ConnectionPoolManager::remove(std::string name, Nanoseconds patience) {
+  const auto found =
+      std::find_if(entries_.begin(), entries_.end(), [&](const auto& entry) { return entry->name == name; });
+  if (found == entries_.end()) co_return fail(ErrorCode::not_found, "there is no connection pool named '" + name + "'");
+  // Out of the list at once: its name is free, and a second `remove` does not find it.
+  const std::unique_ptr<Entry> entry = std::move(*found);
+  entries_.erase(found);
+  const std::size_t left = co_await entry->drain(patience);
+  co_return left;
+}
+
+Task<std::size_t> ConnectionPoolManager::drain(Nanoseconds patience) {
+  is_drained_ = true;
+  const std::vector<std::unique_ptr<Entry>> draining = std::exchange(entries_, {});
+  std::size_t left = 0;
+  std::size_t running = draining.size();
+  async::Signal all(loop_);
+  for (const auto& entry : draining) {
+    loop_.spawn([](Entry& one, Nanoseconds most, std::size_t& sum, std::size_t& count, async::Signal& end) -> Task<> {
+      const std::size_t more = co_await one.drain(most);
+      sum += more;
+      if (--count == 0) end.set();
+    }(*entry, patience, left, running, all));
+  }
+  if (running > 0) co_await all.wait();
+  co_return left;
+}
+
+std::vector<std::string> ConnectionPoolManager::names() const {
+  std::vector<std::string> all;
+  for (const auto& entry : entries_) all.push_back(entry->name);
+  return all;
+}
+
+std::vector<pool::PoolStats> ConnectionPoolManager::stats(std::string_view name) const {
+  std::vector<pool::PoolStats> all;
+  for (const auto& entry : entries_) {
+    if (entry->name == name) entry->add_stats(all);
+  }
+  return all;
+}
+
+std::vector<pool::PoolStats> ConnectionPoolManager::stats() const {
+  std::vector<pool::PoolStats> all;
+  for (const auto& entry : entries_) entry->add_stats(all);
+  return all;
+}
+
+pool::PoolSummary ConnectionPoolManager::summary() const { return pool::summarize(stats()); }
+
+}  // namespace marketprism::net

@@ -1,0 +1,43 @@
+#include "marketprism/net/websocket_connector.hpp"
+
+#include <utility>
+
+#include "marketprism/net/deadline.hpp"
+
+namespace marketprism::net {
+
+WebSocketConnector::WebSocketConnector(EventLoop& loop, WebSocketConnectTarget target, WebSocketOptions options,
+                                       Nanoseconds close_timeout)
+    : loop_(&loop), target_(std::move(target)), options_(options), close_timeout_(close_timeout) {}
+
+Task<Result<WebSocketConnectionPtr>> WebSocketConnector::connect(const pool::Endpoint& endpoint, Instant deadline) {
+  WebSocketConnectTarget target = target_;
+  const std::string target_text = endpoint.target.empty() ? "/" : endpoint.target;
+  auto url = wire::parse_url((endpoint.is_tls ? "wss://" : "ws://") + endpoint.name() + target_text);
+  if (!url) co_return std::unexpected(std::move(url.error()));
+  target.url = std::move(*url);
+  co_return co_await WebSocketConnection::connect(*loop_, std::move(target), deadline, options_);
+}
+
+Task<Result<>> WebSocketConnector::check(WebSocketConnectionPtr& connection, Instant deadline) {
+  const std::uint64_t pongs = connection->statistics().pongs_received;
+  if (auto sent = connection->send_ping(); !sent) co_return sent;
+  const Deadline guard(*loop_, deadline, *connection);
+  while (connection->statistics().pongs_received == pongs) {
+    auto read = co_await connection->read_some();
+    while (connection->next_message()) continue;
+    if (!read && guard.has_passed()) co_return fail(ErrorCode::timed_out, "no pong in time");
+    if (!read) co_return read;
+  }
+  co_return Result<>();
+}
+
+Task<> WebSocketConnector::close(WebSocketConnectionPtr connection) {
+  const Instant deadline = loop_->refresh_now() + close_timeout_;
+  // Whether the peer answers the goodbye changes nothing for us.
+  static_cast<void>(co_await connection->close(WebSocketCloseCode::normal, "", deadline));
+}
+
+void WebSocketConnector::abort(WebSocketConnectionPtr& connection) { connection->cancel(); }
+
+}  // namespace marketprism::net
