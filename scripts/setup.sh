@@ -88,7 +88,7 @@ fetch() {
   local package=$1 file=$2 sha256=$3
   if ! is_intact "$file" "$sha256"; then
     say "npm pack $package"
-    (cd "$downloads" && npm pack --silent "$package") >>"$log" 2>&1 || {
+    (cd "$downloads" && npm pack --loglevel=error "$package") >>"$log" 2>&1 || {
       tail -n 15 "$log" >&2
       die "npm could not fetch $package; the lines above are the end of $log." \
           "Check the network and npm's configuration (npm config get registry), or put $file into $downloads yourself."
