@@ -167,7 +167,7 @@ void add_emulate(CLI::App& program, Action& action) {
       arguments->exchanges = "binance,binance-futures,okx,deribit";
     action = [arguments] { return run(*arguments); };
   });
-  verb->footer("Example: marketprism emulate --exchange binance,okx --rate 5000 --tls --certificate-folder /tmp");
+  verb->footer("Example: marketprism emulate --exchange binance,okx --rate 5000 --tls --certificate-folder .");
 }
 
 }  // namespace marketprism::app

@@ -8,6 +8,7 @@
 
 #include "apps/marketprism/event_output.hpp"
 #include "apps/marketprism/verbs.hpp"
+#include "marketprism/exchange/registry.hpp"
 
 namespace marketprism::app {
 namespace {
@@ -46,6 +47,12 @@ int run(const Arguments& arguments) {
       return exit_usage;
     }
   }
+  if (!arguments.exchange.empty()) {
+    if (const auto known = exchange::make_adapter(arguments.exchange); !known) {
+      complain(known.error().to_string());
+      return exit_usage;
+    }
+  }
   std::uint64_t problems = 0;
   options.on_problem = [&problems](const Error& error) {
     if (++problems <= 10) complain(error.to_string());
@@ -64,7 +71,7 @@ int run(const Arguments& arguments) {
   const auto summary = collector::replay(options, sink);
   if (!summary) {
     complain(summary.error().to_string());
-    return summary.error().is_terminal ? exit_usage : exit_failure;
+    return summary.error().code == ErrorCode::invalid_argument ? exit_usage : exit_failure;
   }
   if (arguments.crc) {
     fmt::print("{:08x}\n", crc.value());

@@ -1,17 +1,17 @@
 #include "marketprism/collector/rest_client.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 
 #include <fmt/format.h>
 
-#include "marketprism/net/http_connection.hpp"
+#include "marketprism/net/http_connection_pool.hpp"
 #include "marketprism/pool/rate_limiter.hpp"
 
 namespace marketprism::collector {
 namespace {
 
-constexpr auto request_timeout = std::chrono::seconds(30);
 constexpr auto retry_after_default = std::chrono::seconds(60);
 constexpr std::int64_t retry_after_max_s = 3 * 86'400;  // the longest ban a venue states
 
@@ -30,8 +30,9 @@ pool::WeightConfig weights_of(const exchange::Limit& limit) {
 }  // namespace
 
 struct RestClient::State {
-  State(async::EventLoop& event_loop, wire::Url base_url, net::TlsContextPtr tls_context, const exchange::Limit& limit)
-      : loop(event_loop), base(std::move(base_url)), tls(std::move(tls_context)), weights(weights_of(limit)) {}
+  State(async::EventLoop& event_loop, wire::Url base_url, net::HttpConnectionPool http_pool,
+        const exchange::Limit& limit)
+      : loop(event_loop), base(std::move(base_url)), pool(std::move(http_pool)), weights(weights_of(limit)) {}
 
   /// Obeys what the venue says of its limits.
   void learn(const net::HttpHead& head, Instant now) {
@@ -44,13 +45,28 @@ struct RestClient::State {
 
   async::EventLoop& loop;
   wire::Url base;
-  net::TlsContextPtr tls;
+  net::HttpConnectionPool pool;
   pool::WeightWindow weights;
   bool is_drained = false;
 };
 
-RestClient::RestClient(async::EventLoop& loop, wire::Url base, net::TlsContextPtr tls, exchange::Limit weight_limit)
-    : state_(std::make_shared<State>(loop, std::move(base), std::move(tls), weight_limit)) {}
+Result<std::unique_ptr<RestClient>> RestClient::open(async::EventLoop& loop, wire::Url base, net::TlsContextPtr tls,
+                                                     exchange::Limit weight_limit, pool::ConnectBudget& budget) {
+  net::HttpPoolOptions options;
+  options.config.connections.name = base.host + " REST";
+  options.config.connections.max_size = 8;
+  options.config.connections.min_size = 0;
+  options.config.connections.retry_attempts = 2;
+  options.config.max_per_host = 8;
+  options.tls = std::move(tls);
+  auto pool = net::HttpConnectionPool::create(loop, std::move(options));
+  if (!pool) return std::unexpected(pool.error());
+  pool->use_connect_budget(budget);
+  auto state = std::make_shared<State>(loop, std::move(base), std::move(*pool), weight_limit);
+  return std::unique_ptr<RestClient>(new RestClient(std::move(state)));
+}
+
+RestClient::RestClient(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
 RestClient::~RestClient() { state_->is_drained = true; }
 
@@ -69,27 +85,22 @@ async::Task<Result<RestAnswer>> RestClient::get(std::string target, int weight) 
     co_await state->loop.sleep_until(ready);
   }
   state->weights.take(state->loop.now(), units);
+  auto url = wire::parse_url(fmt::format("{}://{}{}", state->base.scheme, state->base.host_and_port(), target));
+  if (!url) co_return std::unexpected(url.error());
   net::HttpRequest request;
-  request.target = target;
-  const auto text = net::make_http_request(state->base.host_header(), request);
-  if (!text) co_return std::unexpected(text.error());
-  net::ConnectTarget place;
-  place.host = state->base.host;
-  place.port = state->base.port;
-  if (state->base.is_secure()) place.tls = state->tls;
-  const Instant deadline = state->loop.now() + request_timeout;
-  auto connection = co_await net::HttpConnection::connect(state->loop, std::move(place), deadline);
-  if (!connection) co_return std::unexpected(connection.error());
-  auto response = co_await (*connection)->send(*text);
+  auto response = co_await state->pool.request(std::move(*url), std::move(request));
   const auto now = std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now());
   if (!response) co_return std::unexpected(response.error());
   state->learn((*response)->head, state->loop.refresh_now());
-  co_return RestAnswer{(*response)->status(), std::move((*response)->body), now};
+  const int status = (*response)->status();
+  co_return RestAnswer{status, response->take().body, now};
 }
 
-async::Task<> RestClient::drain(Instant) {
-  state_->is_drained = true;
-  co_return;
+async::Task<> RestClient::drain(Instant deadline) {
+  const auto state = state_;
+  state->is_drained = true;
+  const Nanoseconds patience = std::max<Nanoseconds>(deadline - state->loop.refresh_now(), Nanoseconds(0));
+  static_cast<void>(co_await state->pool.drain(patience));
 }
 
 }  // namespace marketprism::collector

@@ -10,6 +10,7 @@
 #include "marketprism/base/error.hpp"
 #include "marketprism/exchange/facts.hpp"
 #include "marketprism/net/tls_context.hpp"
+#include "marketprism/pool/connect_budget.hpp"
 #include "marketprism/wire/url.hpp"
 
 namespace marketprism::collector {
@@ -25,8 +26,9 @@ struct RestAnswer {
 /// come from a pool. Belongs to one event loop.
 class RestClient {
  public:
-  /// `base`: scheme, host and port; its path is not used.
-  RestClient(async::EventLoop& loop, wire::Url base, net::TlsContextPtr tls, exchange::Limit weight_limit);
+  /// `base`: scheme, host and port; its path is not used. `budget` outlives the client.
+  static Result<std::unique_ptr<RestClient>> open(async::EventLoop& loop, wire::Url base, net::TlsContextPtr tls,
+                                                  exchange::Limit weight_limit, pool::ConnectBudget& budget);
   ~RestClient();
   RestClient(const RestClient&) = delete;
   RestClient& operator=(const RestClient&) = delete;
@@ -41,6 +43,7 @@ class RestClient {
 
  private:
   struct State;
+  explicit RestClient(std::shared_ptr<State> state);
   std::shared_ptr<State> state_;
 };
 

@@ -5,8 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "marketprism/collector/venue_endpoint.hpp"
 #include "marketprism/exchange/registry.hpp"
-#include "marketprism/sink/tape/tape_writer.hpp"
 
 namespace marketprism::collector {
 
@@ -19,13 +19,6 @@ using tape::FrameKind;
 
 namespace {
 
-UnixTime wall_clock() { return std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now()); }
-
-pool::RateConfig rate_of(const exchange::Limit& limit) {
-  return {static_cast<std::uint32_t>(limit.count),
-          limit.per.count() > 0 ? Nanoseconds(limit.per) : Nanoseconds(std::chrono::seconds(1)), 0};
-}
-
 feed::SnapshotSchedule::Options snapshot_options(const exchange::Facts& facts) {
   if (facts.book.snapshot == BookRule::Snapshot::rest) return {};
   return {.in_flight_max = 64,
@@ -33,107 +26,6 @@ feed::SnapshotSchedule::Options snapshot_options(const exchange::Facts& facts) {
 }
 
 }  // namespace
-
-/// The pool of one of the venue's WebSocket URLs and what its connections say.
-class VenueCollector::Endpoint final : public net::WebSocketStreamHandler {
- public:
-  Endpoint(VenueCollector& owner, const wire::Url& url)
-      : owner_(owner), pool_(owner.around_.loop, options_of(owner), {url}, *this) {
-    pool_.use_connect_budget(owner.connect_budget_);
-    pool_.start();
-  }
-
-  net::WebSocketConnectionPool& pool() { return pool_; }
-  const net::WebSocketConnectionPool& pool() const { return pool_; }
-
-  std::vector<std::string> greeting() override { return adapter().greeting(); }
-  std::string subscribe_text(std::span<const std::string> streams, std::int64_t id) override {
-    return adapter().subscribe_text(streams, id);
-  }
-  std::string unsubscribe_text(std::span<const std::string> streams, std::int64_t id) override {
-    return adapter().unsubscribe_text(streams, id);
-  }
-  void on_open(std::uint32_t connection, const wire::Url& url) override {
-    record(connection, {.kind = FrameKind::connect, .url = url.to_string(), .payload = {}});
-  }
-  void on_sent(std::uint32_t connection, std::string_view text) override {
-    record(connection, {.direction = Direction::sent, .kind = FrameKind::text, .url = {}, .payload = text});
-  }
-  void on_message(std::uint32_t connection, const net::WebSocketReceived& message) override {
-    owner_.on_frame(*this, connection, message);
-  }
-  void on_close(std::uint32_t connection, net::WebSocketCloseCode code, std::string_view reason,
-                bool is_ours) override {
-    const UnixTime now = wall_clock();
-    record(connection, {.receive_time = now,
-                        .direction = is_ours ? Direction::sent : Direction::received,
-                        .kind = FrameKind::close,
-                        .url = {},
-                        .code = static_cast<int>(code),
-                        .payload = reason});
-    if (is_ours) return;
-    ++owner_.connections_lost_;
-    owner_.report(fmt::format("connection {} was lost (close code {}{}{}); its streams move", connection,
-                              static_cast<int>(code), reason.empty() ? "" : ": ", reason));
-    owner_.session_.on_lost(connection, now);
-  }
-  void on_dial_failed(const Error& error) override {
-    ++owner_.dials_failed_;
-    owner_.last_error_ = error.to_string();
-    owner_.report(owner_.last_error_);
-  }
-  void on_stream_up(std::string_view name, std::uint32_t) override {
-    const auto found = owner_.streams_.find(std::string(name));
-    if (found == owner_.streams_.end() || found->second.channel != Channel::book) return;
-    if (adapter().facts().book.snapshot == BookRule::Snapshot::rest &&
-        owner_.session_.book(found->second.symbol) == nullptr) {
-      owner_.want_snapshot(found->second.symbol);
-    }
-  }
-  void on_stream_end(std::string_view name, const std::optional<Error>& error) override {
-    if (!error) return;
-    owner_.report(fmt::format("stream {} ends: {}", name, error->to_string()));
-    owner_.streams_.erase(std::string(name));
-  }
-
- private:
-  static net::WebSocketPoolOptions options_of(VenueCollector& owner) {
-    const exchange::Facts& facts = owner.session_.adapter().facts();
-    net::WebSocketPoolOptions options;
-    options.connections.name = owner.config_.name;
-    options.connections.type = pool::PoolType::websocket;
-    options.connections.max_size = 128;
-    options.connections.min_size = 0;
-    const Nanoseconds lifetime = facts.connection_lifetime;
-    options.connections.max_lifetime =
-        lifetime > std::chrono::minutes(30) ? lifetime - std::chrono::minutes(15) : lifetime;
-    const std::size_t capacity = owner.config_.streams_per_connection != 0 ? owner.config_.streams_per_connection
-                                 : facts.streams_per_connection > 0
-                                     ? static_cast<std::size_t>(facts.streams_per_connection)
-                                     : 500;
-    options.slots.streams_per_connection = capacity;
-    options.slots.streams_per_message = std::min(capacity, static_cast<std::size_t>(facts.streams_per_request));
-    options.slots.messages = rate_of(facts.messages_per_connection);
-    options.websocket.silence_timeout = facts.silence_max;
-    options.tls = owner.around_.tls;
-    options.ping_text = facts.ping_text;
-    options.ping_text_after = facts.ping_after;
-    options.next_connection = [&owner] { return ++owner.last_connection_; };
-    return options;
-  }
-
-  exchange::Adapter& adapter() { return owner_.session_.adapter(); }
-  void record(std::uint32_t connection, tape::Frame frame) {
-    if (owner_.around_.tape == nullptr) return;
-    if (frame.receive_time == UnixTime{}) frame.receive_time = wall_clock();
-    frame.exchange = owner_.config_.name;
-    frame.connection = connection;
-    owner_.around_.tape->append(frame);
-  }
-
-  VenueCollector& owner_;
-  net::WebSocketConnectionPool pool_;
-};
 
 VenueCollector::VenueCollector(ExchangeConfig config, Surroundings surroundings)
     : config_(std::move(config)),
@@ -170,7 +62,9 @@ Result<> VenueCollector::make_endpoints() {
                                                       : std::string(facts.rest_url);
   auto base = wire::parse_url(rest);
   if (!base) return fail_because(base.error(), config_.name + ": the REST address " + rest);
-  rest_ = std::make_unique<RestClient>(around_.loop, std::move(*base), around_.tls, facts.rest_limit);
+  auto client = RestClient::open(around_.loop, std::move(*base), around_.tls, facts.rest_limit, connect_budget_);
+  if (!client) return std::unexpected(client.error());
+  rest_ = std::move(*client);
   for (const exchange::WebSocketUrl& socket : facts.websockets) {
     auto url = websocket_url(socket);
     if (!url) return fail_because(url.error(), config_.name + ": the WebSocket address of " + std::string(socket.name));
@@ -180,7 +74,9 @@ Result<> VenueCollector::make_endpoints() {
 }
 
 async::Task<Result<>> VenueCollector::start() {
-  if (auto made = make_endpoints(); !made) co_return made;
+  if (endpoints_.empty()) {
+    if (auto made = make_endpoints(); !made) co_return made;
+  }
   if (auto fetched = co_await fetch_instruments(); !fetched) co_return fetched;
   if (auto selected = apply_selection(); !selected) co_return selected;
   around_.loop.spawn(run_housekeeping());
@@ -277,24 +173,6 @@ void VenueCollector::refresh_polls(const Selection& selection) {
   for (const exchange::RestRequest& request : added) around_.loop.spawn(poll(request));
 }
 
-async::Task<> VenueCollector::poll(exchange::RestRequest request) {
-  const auto is_stopping = is_stopping_;
-  const Nanoseconds interval = config_.poll_interval.count() > 0
-                                   ? Nanoseconds(config_.poll_interval)
-                                   : Nanoseconds(session_.adapter().facts().poll_interval);
-  while (!*is_stopping && polls_.contains(request.target)) {
-    const auto answer = co_await rest_->get(request.target, request.weight);
-    if (*is_stopping) co_return;
-    if (answer) {
-      on_rest(request.target, *answer);
-    } else {
-      ++rest_failures_;
-      last_error_ = answer.error().to_string();
-    }
-    co_await around_.loop.sleep_for(interval);
-  }
-}
-
 async::Task<> VenueCollector::run_housekeeping() {
   const auto is_stopping = is_stopping_;
   while (!*is_stopping) {
@@ -356,53 +234,6 @@ void VenueCollector::on_control(std::uint32_t connection, const ControlMessage& 
     case ControlMessage::Kind::unsubscribed:
     case ControlMessage::Kind::heartbeat: return;
   }
-}
-
-void VenueCollector::want_snapshot(std::string_view symbol) {
-  if (*is_stopping_ || !book_streams_.contains(std::string(symbol))) return;
-  snapshots_.want(symbol, around_.loop.now());
-  around_.loop.timers().arm(snapshot_timer_, around_.loop.now());  // not from within the decoding of a frame
-}
-
-void VenueCollector::serve_snapshots() {
-  if (*is_stopping_) return;
-  const Instant now = around_.loop.now();
-  while (auto symbol = snapshots_.next(now)) {
-    if (session_.book(*symbol) != nullptr) {
-      snapshots_.finished(*symbol, true, now);
-    } else if (session_.adapter().facts().book.snapshot == BookRule::Snapshot::rest) {
-      around_.loop.spawn(fetch_snapshot(*symbol));
-    } else {
-      resubscribe_book(*symbol);
-      snapshots_.finished(*symbol, false, now);  // looked at again later: done if the book is there by then
-    }
-  }
-  if (const Instant wake = snapshots_.wake_at(); wake != Instant::max())
-    around_.loop.timers().arm(snapshot_timer_, wake);
-}
-
-void VenueCollector::resubscribe_book(const std::string& symbol) {
-  const auto name = book_streams_.find(symbol);
-  if (name == book_streams_.end()) return;
-  const auto stream = streams_.find(name->second);
-  if (stream != streams_.end()) endpoints_[stream->second.endpoint]->pool().resubscribe(stream->first);
-}
-
-async::Task<> VenueCollector::fetch_snapshot(std::string symbol) {
-  const auto is_stopping = is_stopping_;
-  const int depth = config_.snapshot_depth > 0 ? config_.snapshot_depth : session_.adapter().facts().snapshot_depth;
-  const exchange::RestRequest request = session_.adapter().snapshot_request(symbol, depth);
-  const auto answer = co_await rest_->get(request.target, request.weight);
-  if (*is_stopping) co_return;
-  if (answer) on_rest(request.target, *answer);
-  if (!answer || answer->status != 200) {
-    ++rest_failures_;
-    last_error_ =
-        answer ? session_.adapter().rest_error(answer->status, answer->body).to_string() : answer.error().to_string();
-    report(fmt::format("no snapshot of {}: {}; it will be asked for again", symbol, last_error_));
-  }
-  snapshots_.finished(symbol, session_.book(symbol) != nullptr, around_.loop.now());
-  serve_snapshots();
 }
 
 async::Task<> VenueCollector::drain(Instant deadline) {
