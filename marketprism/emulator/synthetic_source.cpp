@@ -29,6 +29,11 @@ SyntheticMarketOptions market_options(std::string_view exchange, std::uint64_t s
 }
 
 constexpr Nanoseconds catch_up_max = std::chrono::milliseconds(250);
+constexpr double batch = 1'000;  // messages between two looks at the sockets
+
+Nanoseconds scaled(Nanoseconds time, double part) {
+  return Nanoseconds(static_cast<std::int64_t>(static_cast<double>(time.count()) * part));
+}
 
 }  // namespace
 
@@ -109,28 +114,35 @@ bool SyntheticSource::advance(Moment moment) {
   const Nanoseconds elapsed = std::min(moment.now - last_advance_, catch_up_max);
   last_advance_ = moment.now;
   const UnixTime from = time_;
-  const UnixTime to = std::max(time_, moment.utc);
+  const UnixTime now = std::max(time_, moment.utc);
   if (streams_.subscribed_count() == 0) {
-    time_ = to;
+    time_ = now;
     budget_ = 0;
     return false;
   }
-  budget_ += messages_per_s_ * std::chrono::duration<double>(elapsed).count();
-  const std::uint64_t start = published_;
-  const double wanted = budget_;
+  const auto messages_in = [this](Nanoseconds time) {
+    return messages_per_s_ * std::chrono::duration<double>(time).count();
+  };
+  budget_ = std::min(budget_ + messages_in(elapsed), std::max(messages_in(catch_up_max), 1.0));
+  const double wanted = std::clamp(budget_, 0.0, batch);
+  const bool is_part = wanted < budget_;
+  const UnixTime to = is_part ? from + scaled(now - from, wanted / budget_) : now;
   // Few streams, or only slow ones, may not bring as many messages as wanted, however many orders come.
-  auto steps_left = static_cast<std::uint64_t>(std::max(wanted, 0.0) * 20);
-  while (static_cast<double>(published_ - start) + 1 <= wanted && steps_left-- != 0) {
-    const double part = static_cast<double>(published_ - start) / wanted;
-    time_ =
-        std::max(time_, from + Nanoseconds(static_cast<std::int64_t>(static_cast<double>((to - from).count()) * part)));
+  const double steps_max = wanted * 20;
+  const std::uint64_t start = published_;
+  double steps = 0;
+  double made = 0;
+  for (; made + 1 <= wanted && steps < steps_max; ++steps) {
+    time_ = std::max(time_, from + scaled(to - from, std::max(made / wanted, steps / steps_max)));
     if (time_ >= earliest_due_) flush_due(time_);
     on_step(market_.step(time_), time_);
+    made = static_cast<double>(published_ - start);
   }
   time_ = to;
   if (time_ >= earliest_due_) flush_due(time_);
-  budget_ = std::clamp(budget_ - static_cast<double>(published_ - start), -messages_per_s_, 1.0);
-  return false;
+  const bool is_dry = steps > 0 && steps >= steps_max;
+  budget_ = is_dry ? 0 : std::max(budget_ - static_cast<double>(published_ - start), -messages_per_s_);
+  return is_part && !is_dry;
 }
 
 void SyntheticSource::on_step(const SyntheticMarket::Step& step, UnixTime time) {

@@ -192,6 +192,23 @@ TEST_P(EmulatorTest, can_be_destroyed_with_open_connections) {
   EXPECT_FALSE(connection->is_open());
 }
 
+// A program that is told to end: the loop stops first and never runs again.
+TEST_P(EmulatorTest, can_be_destroyed_on_a_loop_that_stands_still) {
+  auto other = std::make_unique<async::EventLoop>();
+  {
+    Emulator emulator(*other, options({"binance", "okx"}));
+    ASSERT_TRUE(emulator.start());
+    net::WebSocketConnectTarget target;
+    target.url = wire::parse_url(emulator.websocket_url("binance") + std::string(all_trades)).value();
+    target.tls = client_tls(emulator);
+    const Instant deadline = other->refresh_now() + std::chrono::seconds(20);
+    const auto connection =
+        async::block_on(*other, net::WebSocketConnection::connect(*other, std::move(target), deadline)).value();
+    ASSERT_TRUE(async::block_on(*other, connection->read_some()));
+  }
+  other.reset();
+}
+
 TEST(EmulatorFiles, the_certificate_is_written_for_clients) {
   async::EventLoop loop;
   const std::string folder = testing::TempDir() + "emulator_certificate";
