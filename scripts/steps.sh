@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Sourced by ./run, ./test and .ci/run: runs the steps of a build one by one, quietly, each with its own log.
 # The caller is in the project's root.
-step_times=()   # "seconds name result", in order
+step_times=()   # "seconds name (result)" or "seconds of which: part of the next", in order
 step_failures=0
 log_folder=build/log
 
@@ -58,7 +58,7 @@ print_step_times() {
   printf '%8s  step\n' seconds
   for entry in "${step_times[@]}"; do
     printf '%8s  %s\n' "${entry%% *}" "${entry#* }"
-    total=$((total + ${entry%% *}))
+    [[ $entry = *"of which"* ]] || total=$((total + ${entry%% *}))
   done
   printf '%8s  all\n' "$total"
 }
