@@ -77,8 +77,9 @@ Result<HttpParser::Step> HttpParser::step() {
 
 Result<HttpParser::Step> HttpParser::read_head() {
   // RFC 9112, section 2.2: a server ignores empty lines before a request line.
-  if (!options_.is_response && searched_bytes_ == 0) {
-    while (buffer_.unread().starts_with("\r\n")) buffer_.consume(2);
+  while (!options_.is_response && buffer_.unread().starts_with("\r\n")) {
+    buffer_.consume(2);
+    searched_bytes_ = 0;
   }
   const std::string_view text = buffer_.unread();
   // The end may lie across the border of what was searched before.

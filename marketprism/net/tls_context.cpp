@@ -8,6 +8,9 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
+#include "marketprism/net/tls_engine.hpp"
+#include "marketprism/net/tls_sessions.hpp"
+
 namespace marketprism::net {
 namespace {
 
@@ -93,6 +96,10 @@ int choose_http(SSL*, const unsigned char** out, unsigned char* out_size, const 
 
 }  // namespace
 
+TlsContext::TlsContext(ssl_ctx_st* context, bool is_server) : context_(context), is_server_(is_server) {
+  if (!is_server) sessions_ = std::make_unique<TlsSessions>();
+}
+
 TlsContext::~TlsContext() { SSL_CTX_free(context_); }
 
 Result<TlsContextPtr> TlsContext::make_client(const TlsClientOptions& options) {
@@ -101,6 +108,8 @@ Result<TlsContextPtr> TlsContext::make_client(const TlsClientOptions& options) {
   std::shared_ptr<TlsContext> context(new TlsContext(native, false));
   context->verifies_ = options.verify;
   set_protocol(native);
+  SSL_CTX_set_session_cache_mode(native, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_sess_set_new_cb(native, &TlsEngine::keep_session);
   SSL_CTX_set_verify(native, options.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   if (options.use_system_authorities) SSL_CTX_set_default_verify_paths(native);
   ERR_clear_error();

@@ -9,6 +9,8 @@ struct ssl_ctx_st;
 
 namespace marketprism::net {
 
+class TlsSessions;
+
 struct TlsClientOptions {
   bool use_system_authorities = true;  ///< trust what the operating system trusts
   std::string ca_file;                 ///< trust the certificates of this PEM file too
@@ -41,13 +43,16 @@ class TlsContext {
   [[nodiscard]] bool is_server() const { return is_server_; }
   [[nodiscard]] bool verifies() const { return verifies_; }
   [[nodiscard]] ssl_ctx_st* native() const { return context_; }
+  /// A client's; null on a server.
+  [[nodiscard]] TlsSessions* sessions() const { return sessions_.get(); }
 
  private:
-  TlsContext(ssl_ctx_st* context, bool is_server) : context_(context), is_server_(is_server) {}
+  TlsContext(ssl_ctx_st* context, bool is_server);
 
   ssl_ctx_st* context_;
   bool is_server_;
   bool verifies_ = true;
+  std::unique_ptr<TlsSessions> sessions_;
 };
 
 using TlsContextPtr = std::shared_ptr<const TlsContext>;

@@ -12,6 +12,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "marketprism/net/tls_sessions.hpp"
+
 namespace marketprism::net {
 
 // The BIO through which OpenSSL reads and writes the engine's buffers.
@@ -182,6 +184,9 @@ TlsEngine::TlsEngine(TlsContextPtr context, std::string_view server_name, std::s
   }
   SSL_set_connect_state(ssl_);
   SSL_set_app_data(ssl_, this);
+  if (const TlsSessionPtr session = context_->sessions()->take(peer_ + '/' + server_name_)) {
+    SSL_set_session(ssl_, session.get());
+  }
   if (context_->verifies()) SSL_set_verify(ssl_, SSL_VERIFY_PEER, &TlsEngineStream::verify);
   if (is_ip_address(server_name_)) {
     X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_), server_name_.c_str());
@@ -192,7 +197,11 @@ TlsEngine::TlsEngine(TlsContextPtr context, std::string_view server_name, std::s
   }
 }
 
-TlsEngine::~TlsEngine() { SSL_free(ssl_); }
+TlsEngine::~TlsEngine() {
+  // Otherwise OpenSSL forbids to resume a session whose connection was merely cut, which is how most of them end.
+  SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+  SSL_free(ssl_);
+}
 
 Result<TlsEngine::Progress> TlsEngine::shake_hands() {
   ERR_clear_error();
@@ -274,6 +283,12 @@ void TlsEngine::say_goodbye() {
   ERR_clear_error();
   SSL_shutdown(ssl_);
   ERR_clear_error();
+}
+
+int TlsEngine::keep_session(ssl_st* ssl, ssl_session_st* session) {
+  const auto& engine = *static_cast<TlsEngine*>(SSL_get_app_data(ssl));
+  engine.context_->sessions()->put(engine.peer_ + '/' + engine.server_name_, TlsSessionPtr(session));
+  return 1;  // it is ours now
 }
 
 std::string TlsEngine::version() const { return SSL_get_version(ssl_); }

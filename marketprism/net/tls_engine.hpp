@@ -10,6 +10,7 @@
 #include "marketprism/wire/read_buffer.hpp"
 
 struct ssl_st;
+struct ssl_session_st;
 struct x509_st;
 
 namespace marketprism::net {
@@ -45,6 +46,9 @@ class TlsEngine {
   [[nodiscard]] std::string version() const;
   [[nodiscard]] std::string cipher() const;
   [[nodiscard]] bool was_resumed() const;
+
+  /// OpenSSL's callback for a session that a server gave us.
+  static int keep_session(ssl_st* ssl, ssl_session_st* session);
 
  private:
   friend struct TlsEngineStream;

@@ -305,7 +305,7 @@ TEST_P(HttpTest, stop_cuts_what_does_not_end) {
 }
 
 INSTANTIATE_TEST_SUITE_P(transports, HttpTest, testing::Bool(),
-                         [](const auto& info) { return info.param ? std::string("tls") : std::string("tcp"); });
+                         [](const auto& instance) { return instance.param ? std::string("tls") : std::string("tcp"); });
 
 }  // namespace
 }  // namespace marketprism::net

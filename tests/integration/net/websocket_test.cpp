@@ -293,7 +293,7 @@ TEST_P(WebSocketTest, the_server_s_end_is_the_connection_s) {
 }
 
 INSTANTIATE_TEST_SUITE_P(transports, WebSocketTest, testing::Bool(),
-                         [](const auto& info) { return info.param ? std::string("tls") : std::string("tcp"); });
+                         [](const auto& instance) { return instance.param ? std::string("tls") : std::string("tcp"); });
 
 }  // namespace
 }  // namespace marketprism::net

@@ -173,6 +173,13 @@ TEST(HttpParserTest, reads_requests) {
   EXPECT_EQ(parser.body(), "");
 }
 
+TEST(HttpParserTest, skips_empty_lines_before_a_request_in_any_pieces) {
+  const std::string text = "\r\n\r\nGET / HTTP/1.1\r\n\r\n";
+  HttpParser parser(request_options());
+  for (const char c : text.substr(0, text.size() - 1)) ASSERT_EQ(outcome(parser, std::string_view(&c, 1)), "more");
+  EXPECT_EQ(outcome(parser, "\n"), "complete");
+}
+
 TEST(HttpParserTest, decompresses_gzip) {
   const std::string body(900, 'a');
   for (const std::string_view coding : {"gzip", "X-GZIP"}) {

@@ -107,6 +107,28 @@ TEST(TlsEngineTest, carries_bytes_both_ways_in_pieces_of_any_size) {
   }
 }
 
+TEST(TlsEngineTest, takes_up_an_earlier_session_with_the_same_server_only) {
+  const TlsContextPtr client = trusting(certificates());
+  const TlsContextPtr server = serving(certificates());
+  for (const bool again : {false, true, true, true, true, true}) {
+    Pair pair(client, server);
+    ASSERT_TRUE(pair.shake_hands());
+    EXPECT_EQ(pair.client.was_resumed(), again);
+    pair.carry();
+    EXPECT_EQ(read_all(pair.client), "");  // takes the tickets in
+  }
+  Pair other_name(client, server, "127.0.0.1");
+  ASSERT_TRUE(other_name.shake_hands());
+  EXPECT_FALSE(other_name.client.was_resumed());
+  // A host the certificate is not for gains nothing from the sessions of one it is for.
+  Pair wrong(client, server, "other.example");
+  EXPECT_FALSE(wrong.shake_hands());
+  // A server that knows nothing of the session falls back to the long handshake.
+  Pair restarted(client, serving(certificates()));
+  ASSERT_TRUE(restarted.shake_hands());
+  EXPECT_FALSE(restarted.client.was_resumed());
+}
+
 TEST(TlsEngineTest, tells_a_goodbye_from_a_cut) {
   for (const bool says_goodbye : {true, false}) {
     Pair pair(trusting(certificates()), serving(certificates()));

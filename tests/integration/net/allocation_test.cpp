@@ -1,0 +1,96 @@
+// Once warm, neither a request nor a message costs an allocation on the thread of its loop.
+#include <cstdlib>
+#include <new>
+
+#include <gtest/gtest.h>
+
+#include "marketprism/async/runtime.hpp"
+#include "marketprism/net/http_connection.hpp"
+#include "marketprism/net/http_server.hpp"
+#include "marketprism/net/websocket_server.hpp"
+#include "tests/integration/net/loop_fixture.hpp"
+
+namespace {
+thread_local std::size_t allocations = 0;
+}
+
+void* operator new(std::size_t size) {
+  ++allocations;
+  if (void* const memory = std::malloc(size == 0 ? 1 : size)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace marketprism::net {
+namespace {
+
+Task<std::size_t> ask(HttpConnection& connection, std::string_view request, int count) {
+  const std::size_t before = allocations;
+  for (int i = 0; i < count; ++i) {
+    const auto response = co_await connection.send(request);
+    if (!response) co_return SIZE_MAX;
+  }
+  co_return allocations - before;
+}
+
+Task<std::size_t> talk(WebSocketConnection& connection, std::string_view text, int count) {
+  const std::size_t before = allocations;
+  for (int i = 0; i < count; ++i) {
+    if (!connection.send_text(text)) co_return SIZE_MAX;
+    for (bool answered = false; !answered;) {
+      const auto received = co_await connection.read_some();
+      if (!received) co_return SIZE_MAX;
+      while (connection.next_message() != nullptr) answered = true;
+    }
+  }
+  co_return allocations - before;
+}
+
+Task<> echo(WebSocketConnection& connection, const HttpServerRequest&) {
+  while (true) {
+    const auto received = co_await connection.read_some();
+    if (!received) co_return;
+    while (const auto message = connection.next_message()) static_cast<void>(connection.send_text(message->data));
+  }
+}
+
+TEST(AllocationTest, none_for_a_request_or_a_message_once_warm) {
+  for (const bool tls : {false, true}) {
+    async::Runtime servers;
+    HttpServerOptions options;
+    if (tls) options.tls = server_context();
+    HttpServer server(servers.loop(0), options);
+    server.handle("GET", "/", [](const HttpServerRequest&) {
+      HttpReply reply;
+      reply.body.assign(200, 'x');
+      return reply;
+    });
+    server.handle_upgrade("/stream", accept_websocket({}, echo));
+    const std::string port = std::to_string(server.listen().value());
+    servers.start();
+
+    LoopFixture client;
+    ConnectTarget target;
+    target.host = "127.0.0.1";
+    target.port = server.port();
+    if (tls) target.tls = client_context();
+    const auto http = client.run(HttpConnection::connect(client.loop, target, client.soon())).value();
+    const std::string request = make_http_request("localhost", HttpRequest{}).value();
+    client.run(ask(*http, request, 50));
+    EXPECT_EQ(client.run(ask(*http, request, 200)), 0U) << (tls ? "tls" : "tcp");
+
+    WebSocketConnectTarget stream;
+    stream.url = wire::parse_url((tls ? "wss://127.0.0.1:" : "ws://127.0.0.1:") + port + "/stream").value();
+    stream.tls = target.tls;
+    const auto socket = client.run(WebSocketConnection::connect(client.loop, stream, client.soon())).value();
+    const std::string text(200, 'x');
+    client.run(talk(*socket, text, 50));
+    EXPECT_EQ(client.run(talk(*socket, text, 200)), 0U) << (tls ? "tls" : "tcp");
+    servers.stop();
+    servers.join();
+  }
+}
+
+}  // namespace
+}  // namespace marketprism::net
