@@ -163,6 +163,10 @@ void BookSide::append(std::int64_t key, const Level& level) {
 
 bool BookSide::assign(std::span<const Level> levels) {
   clear();
+  // Room to grow to several times the snapshot, so that the lists of blocks do not allocate while deltas come in.
+  const std::size_t blocks = 64 + 4 * levels.size() / fill_on_assign;
+  blocks_.reserve(blocks);
+  first_keys_.reserve(blocks);
   std::int64_t last = 0;
   for (auto level = levels.rbegin(); level != levels.rend(); ++level) {  // exchanges send the best level first
     if (level->amount.is_zero()) continue;
