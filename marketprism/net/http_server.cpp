@@ -82,6 +82,7 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
   HttpRouter<HttpHandler> routes;
   HttpRouter<HttpUpgradeHandler> upgrades;
   std::unordered_map<std::uint64_t, Open> open;
+  std::size_t handshakes = 0;  // in progress
   std::uint64_t next_id = 1;
   bool is_stopping = false;
   async::Signal all_closed;
@@ -118,7 +119,7 @@ Task<> HttpServer::State::accept_loop(std::shared_ptr<State> self) {
       continue;
     }
     ++self->statistics.accepted;
-    if (self->open.size() >= self->options.connections_max) {
+    if (self->open.size() + self->handshakes >= self->options.connections_max) {
       ++self->statistics.refused;
       continue;  // closes it
     }
@@ -130,7 +131,9 @@ Task<> HttpServer::State::serve(std::shared_ptr<State> self, Socket socket) {
   TransportPtr transport;
   if (self->options.tls != nullptr) {
     const Instant deadline = self->loop.now() + self->options.handshake_timeout;
+    ++self->handshakes;
     auto accepted = co_await accept_tls(std::move(socket), self->options.tls, deadline);
+    --self->handshakes;
     if (!accepted) {
       ++self->statistics.failed;
       co_return;
@@ -309,6 +312,13 @@ void HttpServer::cut_all() {
   for (auto& [id, connection] : state_->open) connection.transport->close();
 }
 
+Task<> HttpServer::wait_until_closed(std::shared_ptr<State> state, Instant deadline) {
+  while (!state->open.empty()) {
+    const auto outcome = co_await state->all_closed.wait(deadline);
+    if (outcome != async::Signal::Outcome::set) break;
+  }
+}
+
 Task<std::size_t> HttpServer::stop(Instant deadline) {
   const auto state = state_;
   state->is_stopping = true;
@@ -316,12 +326,11 @@ Task<std::size_t> HttpServer::stop(Instant deadline) {
   for (auto& [id, connection] : state->open) {
     if (connection.is_idle) connection.transport->close();
   }
-  while (!state->open.empty()) {
-    const auto outcome = co_await state->all_closed.wait(deadline);
-    if (outcome != async::Signal::Outcome::set) break;
-  }
+  co_await wait_until_closed(state, deadline);
   const std::size_t cut = state->open.size();
   for (auto& [id, connection] : state->open) connection.transport->close();
+  // Handlers see the cut and end; what they use may be destroyed after this.
+  co_await wait_until_closed(state, state->loop.refresh_now() + std::chrono::milliseconds(500));
   co_return cut;
 }
 

@@ -83,7 +83,8 @@ class HttpServer {
   [[nodiscard]] std::uint16_t port() const;
 
   /// Stops accepting and closes idle connections; requests in progress may end until `deadline`, then all is closed.
-  /// Returns how many were cut. Upgraded connections count as in progress.
+  /// Returns how many were cut, after their handlers ended (which gets half a second): then what the handlers use may
+  /// be destroyed. Upgraded connections count as in progress.
   Task<std::size_t> stop(Instant deadline);
   /// Stops accepting; new connections are refused until `listen()` again. Connections stay.
   void stop_accepting();
@@ -94,6 +95,9 @@ class HttpServer {
 
  private:
   struct State;
+
+  static Task<> wait_until_closed(std::shared_ptr<State> state, Instant deadline);
+
   std::shared_ptr<State> state_;
 };
 

@@ -280,6 +280,23 @@ TEST_P(WebSocketTest, cancel_and_destruction_end_a_waiting_read) {
   while (server.statistics().open != 0) loop.context().run_one();
 }
 
+TEST_P(WebSocketTest, a_stop_waits_until_the_handlers_it_cut_have_ended) {
+  HttpServer server(loop, server_options());
+  bool ended = false;
+  server.handle_upgrade(
+      "/stream",
+      accept_websocket({}, [&ended](WebSocketConnection& connection, const HttpServerRequest& request) -> Task<> {
+        co_await echo(connection, request);
+        ended = true;
+      }));
+  const auto connection = connect(target(server.listen().value()));
+  ASSERT_TRUE(connection->send_text("x"));
+  ASSERT_TRUE(run(connection->read_some()));
+  EXPECT_EQ(run(server.stop(loop.refresh_now())), 1U);
+  EXPECT_TRUE(ended);
+  EXPECT_EQ(server.statistics().open, 0U);
+}
+
 TEST_P(WebSocketTest, the_server_s_end_is_the_connection_s) {
   HttpServer server(loop, server_options());
   server.handle_upgrade("/stream", accept_websocket({}, echo));
