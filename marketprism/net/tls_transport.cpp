@@ -79,7 +79,8 @@ Task<Result<>> TlsTransport::shake_hands() {
     const auto sent = co_await send_outgoing();
     if (!progress) co_return std::unexpected(progress.error());
     if (*progress == TlsEngine::Progress::done) break;
-    auto fed = sent ? co_await feed() : sent;
+    Result<> fed = sent;
+    if (sent) fed = co_await feed();  // no conditional expression: GCC 12 destroys its result twice
     if (!fed && fed.error().code == ErrorCode::connection_reset) {
       co_return fail(
           ErrorCode::connection_reset,
