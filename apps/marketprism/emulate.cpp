@@ -104,6 +104,13 @@ void print_places(const emulator::Emulator& emulator, bool as_json) {
   std::fflush(stdout);
 }
 
+/// Says once, on stdout, that all recordings are played to their end; the connections stay open.
+async::Task<> tell_when_finished(async::EventLoop& loop, const emulator::Emulator& emulator, bool as_json) {
+  while (!emulator.is_finished()) co_await loop.sleep_for(std::chrono::milliseconds(100));
+  fmt::print("{}\n", as_json ? R"({"finished":true})" : "all recordings are played");
+  std::fflush(stdout);
+}
+
 int run(const Arguments& arguments) {
   auto options = options_of(arguments);
   if (!options) {
@@ -123,6 +130,7 @@ int run(const Arguments& arguments) {
   }
   boost::asio::signal_set signals(loop.context(), SIGINT, SIGTERM);
   signals.async_wait([&loop](const boost::system::error_code&, int) { loop.stop(); });
+  loop.spawn(tell_when_finished(loop, emulator, arguments.json));
   loop.run();
   for (const emulator::VenueStatus& venue : emulator.status()) {
     fmt::print(stderr, "{}: {} connections, {} requests, {} REST requests, {} frames sent\n", venue.exchange,

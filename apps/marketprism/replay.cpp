@@ -9,6 +9,8 @@
 #include "apps/marketprism/event_output.hpp"
 #include "apps/marketprism/verbs.hpp"
 #include "marketprism/exchange/registry.hpp"
+#include "marketprism/sink/batcher.hpp"
+#include "marketprism/sink/sink.hpp"
 
 namespace marketprism::app {
 namespace {
@@ -18,9 +20,28 @@ struct Arguments {
   std::string to = "jsonl";
   std::string format;
   std::vector<std::string> paths;
+  std::string directory = "data";
+  bool exact = false;
   bool crc = false;
   bool quiet = false;
 };
+
+/// The store's writers as `collect` uses them, only that replaying waits where collecting would drop.
+Result<std::unique_ptr<sink::SinkThread>> open_store(const Arguments& arguments) {
+  sink::SinkOptions options;
+  options.folder = arguments.directory;
+  options.is_exact = arguments.exact;
+  options.on_state = [](const Result<>& state) {
+    if (!state) complain(state.error().to_string());
+  };
+  auto parquet = sink::make_sink("parquet", std::move(options));
+  if (!parquet) return std::unexpected(parquet.error());
+  std::vector<std::unique_ptr<sink::Sink>> sinks;
+  sinks.push_back(std::move(*parquet));
+  sink::SinkThreadOptions thread;
+  thread.batches.when_full = sink::WhenFull::wait;
+  return std::make_unique<sink::SinkThread>(std::move(sinks), thread);
+}
 
 void report(const collector::ReplaySummary& summary, std::chrono::steady_clock::duration took) {
   const double seconds = std::chrono::duration<double>(took).count();
@@ -67,7 +88,18 @@ int run(const Arguments& arguments) {
   };
   JsonLinesOutput lines(STDOUT_FILENO);
   CrcOutput crc;
-  market::EventSink& sink = arguments.crc ? static_cast<market::EventSink&>(crc) : lines;
+  std::unique_ptr<sink::SinkThread> store;
+  if (arguments.to == "parquet" && !arguments.crc) {
+    auto opened = open_store(arguments);
+    if (!opened) {
+      complain(opened.error().to_string());
+      return exit_failure;
+    }
+    store = std::move(*opened);
+  }
+  market::EventSink& sink = arguments.crc ? static_cast<market::EventSink&>(crc)
+                            : store       ? store->batcher()
+                                          : static_cast<market::EventSink&>(lines);
   const auto summary = collector::replay(options, sink);
   if (!summary) {
     complain(summary.error().to_string());
@@ -75,6 +107,11 @@ int run(const Arguments& arguments) {
   }
   if (arguments.crc) {
     fmt::print("{:08x}\n", crc.value());
+  } else if (store) {
+    if (const auto written = store->close(); !written) {
+      complain(written.error().to_string());
+      return exit_failure;
+    }
   } else if (const auto written = lines.finish(); !written) {
     complain(written.error().to_string());
     return exit_failure;
@@ -89,8 +126,12 @@ void add_replay(CLI::App& program, Action& action) {
   auto* verb = program.add_subcommand("replay", "Turn recordings into events, offline, as fast as it goes");
   auto arguments = std::make_shared<Arguments>();
   verb->add_option("-e,--exchange", arguments->exchange, "Exchange of recordings that do not name it");
-  verb->add_option("--to", arguments->to, "jsonl (to stdout)")->check(CLI::IsMember({"jsonl"}))->capture_default_str();
+  verb->add_option("--to", arguments->to, "jsonl (to stdout) or parquet (into --directory)")
+      ->check(CLI::IsMember({"jsonl", "parquet"}))
+      ->capture_default_str();
   verb->add_option("--format", arguments->format, "Force the recordings' format: cryptofeed, lines or tape");
+  verb->add_option("-d,--directory", arguments->directory, "Of the Parquet files")->capture_default_str();
+  verb->add_flag("--exact", arguments->exact, "Parquet with DECIMAL(38,18) instead of DOUBLE");
   verb->add_flag("--crc", arguments->crc, "Print the CRC-32 of all events' JSON Lines instead of the events");
   verb->add_flag("-q,--quiet", arguments->quiet, "No report on stderr");
   verb->add_option("PATHS", arguments->paths, "Files and folders, .gz too")->required();

@@ -75,11 +75,11 @@ def write_config(path, folder, addresses, truth, certificate):
 
 def query(folder, sql):
     done = subprocess.run([program, 'query', '--json', '-d', folder, sql], stdout=subprocess.PIPE, text=True, check=True)
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return [json.loads(line, parse_float=Decimal) for line in done.stdout.splitlines()]
 
 
 def collect(truth, scratch, name):
-    """One emulator, one collector, until nothing more comes; returns the folder."""
+    """One emulator, one collector, until all is played; returns the folder."""
     certificates = os.path.join(scratch, name + '-certificate')
     os.makedirs(certificates)
     folders = [os.path.join(recordings.folder(), 'cryptofeed', venue) for venue in VENUES]
@@ -90,7 +90,8 @@ def collect(truth, scratch, name):
         config, folder = os.path.join(scratch, name + '.toml'), os.path.join(scratch, name)
         write_config(config, folder, {p['exchange']: p['rest'] for p in places}, truth, os.path.join(certificates, 'ca.pem'))
         collector = subprocess.Popen([program, 'collect', config])
-        time.sleep(3 + 45 / float(speed))            # the recordings last 30 s
+        emulator.stdout.readline()                   # says that all recordings are played
+        time.sleep(2)                                # the last frames are on their way
         collector.send_signal(signal.SIGTERM)
         if collector.wait(60) != 0:
             sys.exit(f'collect ended with {collector.returncode}')
@@ -100,16 +101,44 @@ def collect(truth, scratch, name):
     return folder
 
 
-def stored(folder, truth):
-    """What the Parquet files hold, put together as events: counts by key, and trades in full."""
-    rows = defaultdict(list)
-    for kind in sorted({key[2] for key in truth}):
+def text(value):
+    return None if value is None else format(Decimal(value).normalize(), 'f')
+
+
+def rows_of(event):
+    """What a row of the event's table must hold, numbers as plain text; a book event has one row for each level."""
+    if event['type'] == 'book':
+        return [(event['sequence'], event['snapshot'], side, text(price), text(amount))
+                for side, levels in (('bid', event['bids']), ('ask', event['asks'])) for price, amount in levels]
+    names = {'trade': ('id', 'side', 'price', 'amount'), 'bbo': ('sequence', 'bid_price', 'bid_amount', 'ask_price', 'ask_amount'),
+             'candle': ('interval', 'open', 'high', 'low', 'close', 'volume')}.get(event['type'], ())
+    return [tuple(text(event[n]) if n in NUMBERS else event[n] for n in names)]
+
+
+def stored_rows(folder, kind):
+    """The same of what the Parquet files hold, by (exchange, symbol)."""
+    found = defaultdict(list)
+    for row in query(folder, f'SELECT * FROM "{kind}"' + (' WHERE price IS NOT NULL' if kind == 'book' else '')):
+        event = {**row, 'type': kind}
         if kind == 'book':
-            continue
-        for row in query(folder, f'SELECT * FROM "{kind}" ORDER BY exchange, symbol, file_row_number'
-                         if False else f'SELECT * FROM "{kind}"'):
-            rows[row['exchange'], row['symbol'], kind].append(row)
-    return rows
+            side = 'bids' if row['side'] == 'bid' else 'asks'
+            event.update({'snapshot': row['is_snapshot'], 'bids': [], 'asks': [], side: [(row['price'], row['amount'])]})
+        found[row['exchange'], row['symbol']] += rows_of(event)
+    return found
+
+
+def compare_store(folder, truth):
+    problems = []
+    for kind in sorted({key[2] for key in truth}):
+        rows, wanted = stored_rows(folder, kind), defaultdict(list)
+        for (exchange, symbol, of), events in truth.items():
+            if of == kind:
+                wanted[exchange, symbol] += [row for event in events for row in rows_of(event)]
+        for key in sorted(set(rows) | set(wanted)):
+            if sorted(map(str, rows[key])) != sorted(map(str, wanted[key])):
+                problems.append(f'{kind} of {key}: {len(rows[key])} rows stored, {len(wanted[key])} wanted, or other values; '
+                                f'stored {rows[key][:2]}, wanted {wanted[key][:2]}')
+    return problems
 
 
 def compare(want, have, what):
@@ -134,15 +163,6 @@ with tempfile.TemporaryDirectory() as scratch:
         folder = collect(truth, scratch, run)
         again = replay([os.path.join(folder, 'tape')])
         problems += compare(truth, again, f'{run} run, replay of its tape')
-        rows = stored(folder, truth)
-        for key, events in truth.items():
-            if key[2] != 'book' and len(rows[key]) != len(events):
-                problems.append(f'{key}: {len(rows[key])} rows stored, {len(events)} events')
-        levels = {(r['exchange'], r['symbol']): r['n'] for r in query(folder, 'SELECT exchange, symbol, count(*) AS n FROM book WHERE price IS NOT NULL GROUP BY ALL')}
-        for (exchange, symbol, kind), events in truth.items():
-            if kind == 'book':
-                n = sum(len(e['bids']) + len(e['asks']) for e in events)
-                if levels.get((exchange, symbol), 0) != n:
-                    problems.append(f'{exchange} {symbol}: {levels.get((exchange, symbol), 0)} book rows stored, {n} levels')
+        problems += compare_store(folder, truth)
 print('\n'.join(problems[:20]))
 sys.exit(1 if problems else 0)
