@@ -184,7 +184,7 @@ TEST_F(ConnectionPoolTest, ACancelledAcquireLeavesNothingBehind) {
 }
 
 TEST_F(ConnectionPoolTest, AnAcquireInARaceIsCancelledWhenItLoses) {
-  using namespace boost::asio::experimental::awaitable_operators;
+  using boost::asio::experimental::awaitable_operators::operator||;
   config_.max_size = 1;
   Pool pool = make();
   fixture_.run([](Pool& p, async::EventLoop& loop) -> Task<> {

@@ -55,7 +55,7 @@ TEST_F(LeasePoolTest, JitterShortensLifetimesByAtMostTwoAndAHalfPercent) {
   config_.max_idle_time = 5000s;
   config_.health_check_interval = 0s;
   pool();
-  while (dials_.size() > 0 && pool().gauges().idle < 50) finish_dial(0s);
+  while (!dials_.empty() && pool().gauges().idle < 50) finish_dial(0s);
   pass(974s);
   EXPECT_TRUE(closed_.empty());
   pass(13s);

@@ -1,6 +1,6 @@
 #include "marketprism/sink/event_batch.hpp"
 
-#include <cstring>
+#include <algorithm>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -44,7 +44,7 @@ TEST(EventBatch, ASymbolThatTakesTheMemoryOfAnotherIsNotMistakenForIt) {
   EventBatch batch;
   char memory[] = "AAAUSDT";
   batch.append(event_of(market::MarkPrice{}, std::string_view(memory, 7)));
-  std::memcpy(memory, "BBBUSDT", 7);
+  std::ranges::copy(std::string_view("BBBUSDT"), memory);
   batch.append(event_of(market::MarkPrice{}, std::string_view(memory, 7)));
   batch.append(event_of(market::MarkPrice{}, std::string_view(memory, 7)));
   EXPECT_EQ(batch.events()[0].symbol, "AAAUSDT");
