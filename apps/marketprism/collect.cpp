@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include "apps/marketprism/verbs.hpp"
-#include "marketprism/base/log.hpp"
 #include "marketprism/collector/collector.hpp"
 
 namespace marketprism::app {

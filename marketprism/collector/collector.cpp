@@ -90,6 +90,9 @@ Result<> Collector::State::open_store() {
     options.file = "-";
     options.is_exact = store.exact;
     options.rows_max = store.rotate_rows;
+    options.part_bytes_max = store.rotate_bytes;
+    options.buffered_bytes_max =
+        3 * store.rotate_bytes;  // a part being filled, one being written, one to be tried again
     options.age_max = store.rotate_age;
     options.on_state = on_state(name);
     auto sink = sink::make_sink(name, std::move(options));

@@ -186,7 +186,7 @@ std::optional<Error> read_store(const toml::node* node, StoreConfig& store, Tabl
   reader.read("sinks", store.sinks);
   reader.read("exact", store.exact);
   reader.read_integer("rotate_rows", store.rotate_rows, 1000, 100'000'000);
-  reader.read_integer("rotate_bytes", store.rotate_bytes, 1 << 20, std::int64_t{1} << 36);
+  reader.read_integer("rotate_bytes", store.rotate_bytes, 1 << 20, std::int64_t{1} << 32);
   reader.read_seconds("rotate_age_s", store.rotate_age, 1, 86'400);
   return reader.finish();
 }
@@ -221,7 +221,6 @@ Result<CollectConfig> parse_config(std::string_view text, std::string_view name)
   CollectConfig config;
   TableReader reader(parsed.table(), "top level", name);
   reader.read("ca_file", config.ca_file);
-  reader.read("log_level", config.log_level);
   reader.read_seconds("duration_s", config.duration, 1, 366 * 86'400);
   reader.read_seconds("drain_timeout_s", config.drain_timeout, 1, 600);
   if (auto error = read_store(reader.find("store"), config.store, reader, name)) return std::unexpected(*error);

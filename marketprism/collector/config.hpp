@@ -30,7 +30,7 @@ struct StoreConfig {
   std::vector<std::string> sinks = {"tape", "parquet"};  ///< any of tape, parquet, jsonl
   bool exact = false;                                    ///< DECIMAL(38,18) instead of DOUBLE
   std::uint64_t rotate_rows = 2'000'000;
-  std::uint64_t rotate_bytes = 256ULL << 20;
+  std::uint64_t rotate_bytes = 32ULL << 20;  ///< of a file's rows in memory, before they are compressed
   std::chrono::seconds rotate_age{300};
 };
 
@@ -38,8 +38,7 @@ struct StoreConfig {
 struct CollectConfig {
   std::vector<ExchangeConfig> exchanges;
   StoreConfig store;
-  std::string ca_file;  ///< trust these certificates too
-  std::string log_level = "warning";
+  std::string ca_file;                     ///< trust these certificates too
   std::chrono::seconds duration{0};        ///< end after this; 0: run until told
   std::chrono::seconds drain_timeout{10};  ///< at the end: for queues to empty
 };
