@@ -35,9 +35,17 @@ class LetterFields {
 /// Decodes the frames of the four Binance venues. Holds scratch memory: one decoder, one thread.
 class Decoder {
  public:
+  /// Makes room for more levels a side than updates have, so that a busy minute does not allocate.
+  Decoder() {
+    bids_.reserve(levels_expected);
+    asks_.reserve(levels_expected);
+  }
+
   Decoded decode(std::string_view frame, DecodeHandler& handler);
 
  private:
+  static constexpr std::size_t levels_expected = 4096;
+
   bool read_data(JsonReader& json);
   bool read_value(JsonReader& json, std::string_view key);
   bool read_error(JsonReader& json);
