@@ -184,8 +184,9 @@ async::Task<> VenueCollector::run_housekeeping() {
 }
 
 async::Task<Result<>> VenueCollector::change_symbols(std::vector<std::string> symbols) {
-  if (auto fetched = co_await fetch_instruments(); !fetched) co_return fetched;
   config_.symbols = std::move(symbols);
+  if (!rest_) co_return Result<>{};  // not started yet: the start will use them
+  if (auto fetched = co_await fetch_instruments(); !fetched) co_return fetched;
   co_return apply_selection();
 }
 
