@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what building and testing MarketPrism needs on Debian 12 (x86-64): packages by apt, DuckDB by npm into .deps/.
-# Skips what is there, so it can run before every build. Which mirror and which registry are used is the matter of apt's
+# Installs what building and testing MarketPrism needs on Debian 12 (x86-64): packages by apt, DuckDB and uPlot by npm into
+# .deps/. With --tests also what the tests of the dashboard and of the metrics run: Chromium, Prometheus. Skips what is there, so it can run before every build. Which mirror and which registry are used is the matter of apt's
 # and npm's own configuration. Needs root or sudo only when a package is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,6 +16,17 @@ duckdb_header_package=duckdb@1.4.4
 duckdb_header_file=duckdb-1.4.4.tgz
 duckdb_header_sha256=5bb967dcbcd517670ba5f169f238fb9d6787e53752c60ebe24386169d76941ed
 
+uplot_version=1.6.32
+uplot_file=uplot-1.6.32.tgz
+uplot_sha256=4b8a8191e425658e3ea8c8c1314b0fc679c861ee3a1af2b20c7b16ba50b5133d
+
+with_tests=no
+case ${1:-} in
+  "") ;;
+  --tests) with_tests=yes ;;
+  *) echo "usage: $0 [--tests]" >&2; exit 2 ;;
+esac
+
 say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$@" >&2; exit 1; }
 
@@ -30,9 +41,14 @@ libraries the program links: libboost1.81-dev libfmt-dev libcli11-dev libtomlplu
 tests and benchmarks: libgtest-dev libgmock-dev libbenchmark-dev python3 openssl
 certificates of the public authorities: ca-certificates
 LIST
-  # Only to fetch DuckDB. Not asked for when some npm is there already (Debian's is large) or DuckDB is.
-  if ! has_duckdb && ! command -v npm >/dev/null; then echo "fetches DuckDB: npm"; fi
+  if [ $with_tests = yes ]; then
+    echo "tests of the dashboard and the metrics: chromium chromium-driver python3-selenium prometheus"
+  fi
+  # Only to fetch DuckDB and uPlot. Not asked for when some npm is there already (Debian's is large) or they are.
+  if ! { has_duckdb && has_uplot; } && ! command -v npm >/dev/null; then echo "fetches DuckDB and uPlot: npm"; fi
 }
+
+has_uplot() { [ "$(cat .deps/uplot/stamp 2>/dev/null)" = "$uplot_version $uplot_sha256" ]; }
 
 has_duckdb() { [ "$(cat .deps/duckdb/stamp 2>/dev/null)" = "$duckdb_version $duckdb_library_sha256 $duckdb_header_sha256" ]; }
 
@@ -45,7 +61,8 @@ check_system() {
   if [ "$id" != debian ] || [ "$version" != 12 ] || [ "$(uname -m)" != x86_64 ]; then
     die "this is $id $version on $(uname -m), and the script knows only Debian 12 on x86_64." \
         "Elsewhere install by hand what is listed in $0 and put DuckDB $duckdb_version's libduckdb.so into" \
-        ".deps/duckdb/lib and duckdb.h into .deps/duckdb/include; then build with cmake --preset release."
+        ".deps/duckdb/lib and duckdb.h into .deps/duckdb/include, uPlot $uplot_version's uPlot.esm.js and uPlot.min.css into" \
+        ".deps/uplot; then build with cmake --preset release."
   fi
 }
 
@@ -117,6 +134,21 @@ install_duckdb() {
   say "DuckDB $duckdb_version: installed in .deps/duckdb"
 }
 
+install_uplot() {
+  if has_uplot; then say "uPlot $uplot_version: there"; return; fi
+  mkdir -p "$downloads"
+  fetch "uplot@$uplot_version" "$uplot_file" "$uplot_sha256"
+  local new=.deps/uplot.new
+  rm -rf "$new"
+  mkdir -p "$new"
+  tar -xzf "$downloads/$uplot_file" -C "$new" --strip-components=2 package/dist/uPlot.esm.js package/dist/uPlot.min.css
+  tar -xzf "$downloads/$uplot_file" -C "$new" --strip-components=1 package/LICENSE
+  echo "$uplot_version $uplot_sha256" >"$new/stamp"
+  rm -rf .deps/uplot
+  mv "$new" .deps/uplot
+  say "uPlot $uplot_version: installed in .deps/uplot"
+}
+
 start=$SECONDS
 mkdir -p .deps
 exec 9>.deps/lock  # two runs at once wait for each other
@@ -125,4 +157,5 @@ flock 9
 check_system
 install_packages
 install_duckdb
+install_uplot
 say "done in $((SECONDS - start)) s"

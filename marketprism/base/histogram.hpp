@@ -30,6 +30,28 @@ class Histogram {
 
   void clear() { *this = Histogram{}; }
 
+  /// Calls `f(low, high, count)` for each bucket that is not empty, in order: `count` values lie within low…high.
+  template <class F>
+  void for_each_bucket(F&& f) const {
+    for (std::size_t i = 0; i < counts_.size(); ++i) {
+      if (counts_[i] != 0) f(low_of(i), low_of(i + 1) - 1, counts_[i]);
+    }
+  }
+
+  /// What was added since `earlier`, a copy of this histogram, was taken; max and min are those of their buckets.
+  Histogram since(const Histogram& earlier) const {
+    Histogram added;
+    for (std::size_t i = 0; i < counts_.size(); ++i) {
+      added.counts_[i] = counts_[i] - earlier.counts_[i];
+      if (added.counts_[i] == 0) continue;
+      if (added.min_ > added.max_) added.min_ = low_of(i);
+      added.max_ = low_of(i + 1) - 1 < max_ ? low_of(i + 1) - 1 : max_;
+    }
+    added.count_ = count_ - earlier.count_;
+    added.sum_ = sum_ - earlier.sum_;
+    return added;
+  }
+
   std::uint64_t count() const { return count_; }
   std::uint64_t sum() const { return sum_; }
   std::uint64_t max() const { return max_; }
@@ -58,12 +80,17 @@ class Histogram {
     const auto power = static_cast<unsigned>(std::bit_width(v)) - 1;  // ≥ 7
     return 128 + (power - 7) * 64 + ((v >> (power - sub_bits)) & 63);
   }
+  /// The least value of a bucket; past the last bucket 0, one more than the largest value there is.
+  static std::uint64_t low_of(std::size_t bucket) {
+    if (bucket < 128) return bucket;
+    if (bucket >= bucket_count) return 0;
+    const std::size_t power = 7 + (bucket - 128) / 64;
+    return (std::uint64_t{1} << power) + (((bucket - 128) % 64) << (power - sub_bits));
+  }
   /// The middle of a bucket.
   static std::uint64_t value_of(std::size_t bucket) {
-    if (bucket < 128) return bucket;
-    const std::size_t power = 7 + (bucket - 128) / 64;
-    const std::uint64_t width = std::uint64_t{1} << (power - sub_bits);
-    return (std::uint64_t{1} << power) + ((bucket - 128) % 64) * width + width / 2;
+    const std::uint64_t low = low_of(bucket);
+    return low + (low_of(bucket + 1) - low) / 2;
   }
 
   std::array<std::uint64_t, bucket_count> counts_{};

@@ -32,6 +32,38 @@ TEST(Histogram, TakesTheWholeRangeAndMerges) {
   EXPECT_EQ(Histogram{}.quantile(0.5), 0U);
 }
 
+TEST(Histogram, BucketsHoldWhatWasAdded) {
+  Histogram histogram;
+  for (const std::int64_t value : {0, 1, 127, 128, 129, 1'000'000}) histogram.add(value);
+  std::uint64_t seen = 0, last = 0;
+  histogram.for_each_bucket([&](std::uint64_t low, std::uint64_t high, std::uint64_t count) {
+    EXPECT_LE(low, high);
+    EXPECT_LE(static_cast<double>(high - low), 0.016 * static_cast<double>(low));
+    EXPECT_TRUE(seen == 0 || low > last);
+    last = high;
+    seen += count;
+  });
+  EXPECT_EQ(seen, 6U);
+  histogram.add(INT64_MAX);
+  histogram.for_each_bucket([&](std::uint64_t, std::uint64_t high, std::uint64_t) { last = high; });
+  EXPECT_GE(last, static_cast<std::uint64_t>(INT64_MAX));
+}
+
+TEST(Histogram, TheDifferenceOfTwoIsWhatCameBetween) {
+  Histogram histogram;
+  for (int i = 0; i < 1000; ++i) histogram.add(5'000'000);
+  const Histogram earlier = histogram;
+  EXPECT_EQ(histogram.since(earlier).count(), 0U);
+  EXPECT_EQ(histogram.since(earlier).min(), 0U);
+  for (int i = 1; i <= 100; ++i) histogram.add(i);
+  const Histogram added = histogram.since(earlier);
+  EXPECT_EQ(added.count(), 100U);
+  EXPECT_EQ(added.sum(), 5050U);
+  EXPECT_EQ(added.max(), 100U);
+  EXPECT_EQ(added.min(), 1U);
+  EXPECT_EQ(added.quantile(0.5), 50U);
+}
+
 TEST(Time, TheNumberOfDigitsTellsTheUnit) {
   EXPECT_EQ(unix_time_by_digits(1633998512), unix_time_ns(1633998512000000000));
   EXPECT_EQ(unix_time_by_digits(1633998512068), unix_time_ns(1633998512068000000));
