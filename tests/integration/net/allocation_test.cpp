@@ -1,55 +1,28 @@
 // Once warm, neither a request nor a message costs an allocation on the thread of its loop.
-#include <cstdlib>
-#include <new>
 
 #include <gtest/gtest.h>
 
 #include "marketprism/async/runtime.hpp"
+#include "marketprism/memory/allocation_counter.hpp"
 #include "marketprism/net/http_connection.hpp"
 #include "marketprism/net/http_server.hpp"
 #include "marketprism/net/websocket_server.hpp"
 #include "tests/integration/net/loop_fixture.hpp"
 
-namespace {
-thread_local std::size_t allocations = 0;
-}
-
-// The thread sanitizer brings its own operator new; nothing is counted, and so nothing proved, under it.
-#if defined(__SANITIZE_THREAD__)
-#define MARKETPRISM_COUNTS_ALLOCATIONS 0
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define MARKETPRISM_COUNTS_ALLOCATIONS 0
-#endif
-#endif
-#ifndef MARKETPRISM_COUNTS_ALLOCATIONS
-#define MARKETPRISM_COUNTS_ALLOCATIONS 1
-#endif
-
-#if MARKETPRISM_COUNTS_ALLOCATIONS
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* const memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-#endif
-
 namespace marketprism::net {
 namespace {
 
 Task<std::size_t> ask(HttpConnection& connection, std::string_view request, int count) {
-  const std::size_t before = allocations;
+  const memory::AllocationCounter allocations;
   for (int i = 0; i < count; ++i) {
     const auto response = co_await connection.send(request);
     if (!response) co_return SIZE_MAX;
   }
-  co_return allocations - before;
+  co_return allocations.count();
 }
 
 Task<std::size_t> talk(WebSocketConnection& connection, std::string_view text, int count) {
-  const std::size_t before = allocations;
+  const memory::AllocationCounter allocations;
   for (int i = 0; i < count; ++i) {
     if (!connection.send_text(text)) co_return SIZE_MAX;
     for (bool answered = false; !answered;) {
@@ -58,7 +31,7 @@ Task<std::size_t> talk(WebSocketConnection& connection, std::string_view text, i
       while (connection.next_message() != nullptr) answered = true;
     }
   }
-  co_return allocations - before;
+  co_return allocations.count();
 }
 
 Task<> echo(WebSocketConnection& connection, const HttpServerRequest&) {
@@ -70,7 +43,7 @@ Task<> echo(WebSocketConnection& connection, const HttpServerRequest&) {
 }
 
 TEST(AllocationTest, none_for_a_request_or_a_message_once_warm) {
-  if (MARKETPRISM_COUNTS_ALLOCATIONS == 0) GTEST_SKIP() << "allocations cannot be counted under this sanitizer";
+  ASSERT_TRUE(memory::counts_allocations());
   for (const bool tls : {false, true}) {
     async::Runtime servers;
     HttpServerOptions options;

@@ -1,23 +1,10 @@
 // Once warm, a synthetic venue allocates nothing for a frame of market data.
-#include <cstdlib>
-#include <new>
 
 #include <gtest/gtest.h>
 
 #include "marketprism/emulator/synthetic_source.hpp"
 #include "marketprism/emulator/venue.hpp"
-
-namespace {
-std::size_t allocations = 0;
-}
-
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* const memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+#include "marketprism/memory/allocation_counter.hpp"
 
 namespace marketprism::emulator {
 namespace {
@@ -44,6 +31,7 @@ void PrintTo(const Row& row, std::ostream* out) { *out << row.exchange; }
 class SyntheticAllocation : public testing::TestWithParam<Row> {};
 
 TEST_P(SyntheticAllocation, none_once_warm) {
+  ASSERT_TRUE(memory::counts_allocations());
   Nowhere nowhere;
   Venue venue(*make_dialect(GetParam().exchange), nowhere);
   Moment moment{Instant(std::chrono::hours(1)), unix_time_ms(1'795'000'000'000)};
@@ -61,10 +49,10 @@ TEST_P(SyntheticAllocation, none_once_warm) {
     }
   };
   run(4'000);
-  const std::size_t before = allocations;
+  const memory::AllocationCounter allocations;
   const std::size_t bytes_before = nowhere.bytes;
   run(1'000);
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(allocations.count(), 0U);
   EXPECT_GT(nowhere.bytes, bytes_before + 1'000'000);
 }
 

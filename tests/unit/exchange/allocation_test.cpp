@@ -1,22 +1,9 @@
 // Once warm, an adapter allocates nothing for a frame of market data.
-#include <cstdlib>
-#include <new>
 
 #include <gtest/gtest.h>
 
 #include "marketprism/exchange/registry.hpp"
-
-namespace {
-std::size_t allocations = 0;
-}
-
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* const memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+#include "marketprism/memory/allocation_counter.hpp"
 
 namespace marketprism::exchange {
 namespace {
@@ -76,6 +63,7 @@ constexpr Row rows[] = {
 };
 
 TEST(Allocation, NoneForAFrameOnceWarm) {
+  ASSERT_TRUE(memory::counts_allocations());
   for (const Row& row : rows) {
     const std::unique_ptr<Adapter> adapter = *make_adapter(row.venue);
     const std::string_view frame = row.frame;
@@ -83,10 +71,9 @@ TEST(Allocation, NoneForAFrameOnceWarm) {
     for (int i = 0; i < 3; ++i) adapter->decode(frame, counter);
     const int messages = counter.messages;
     ASSERT_GT(messages, 0) << frame;
-    const std::size_t before = allocations;
-    ASSERT_GT(before, 0U) << "nothing is counted";
+    const memory::AllocationCounter allocations;
     for (int i = 0; i < 100; ++i) adapter->decode(frame, counter);
-    EXPECT_EQ(allocations - before, 0U) << frame;
+    EXPECT_EQ(allocations.count(), 0U) << frame;
     EXPECT_GT(counter.messages, messages);
   }
 }

@@ -1,24 +1,11 @@
 // Once warm, neither parser nor writer allocates for a message.
-#include <cstdlib>
 #include <cstring>
-#include <new>
 
 #include <gtest/gtest.h>
 
+#include "marketprism/memory/allocation_counter.hpp"
 #include "marketprism/wire/websocket_parser.hpp"
 #include "marketprism/wire/websocket_writer.hpp"
-
-namespace {
-std::size_t allocations = 0;
-}
-
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* const memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace marketprism::wire {
 namespace {
@@ -65,13 +52,13 @@ TEST(Allocation, NoneForAMessageOnceWarm) {
         }
       };
       for (int i = 0; i < 5; ++i) send_and_receive();
-      const std::size_t before = allocations;
+      const memory::AllocationCounter allocations;
       for (int i = 0; i < 20; ++i) send_and_receive();
-      EXPECT_EQ(allocations - before, 0U) << row.name;
+      EXPECT_EQ(allocations.count(), 0U) << row.name;
       EXPECT_EQ(delivered, 50U);
     }
   }
-  EXPECT_GT(allocations, 0U);
+  EXPECT_TRUE(memory::counts_allocations());
 }
 
 }  // namespace
