@@ -28,9 +28,11 @@ int run(int argc, char** argv) {
   Action action;
   add_collect(program, action);
   add_query(program, action);
+  add_export(program, action);
   add_replay(program, action);
   add_emulate(program, action);
   add_demo(program, action);
+  add_verify(program, action);
   add_bench(program, action);
   add_exchanges(program, action);
   try {

@@ -18,6 +18,7 @@ inline constexpr int exit_usage = 2;
 using Action = std::function<int()>;
 
 /// Each adds its verb to the program and sets `action` if the user chose it.
+void add_export(CLI::App& program, Action& action);
 void add_replay(CLI::App& program, Action& action);
 void add_bench(CLI::App& program, Action& action);
 void add_exchanges(CLI::App& program, Action& action);
@@ -25,6 +26,7 @@ void add_collect(CLI::App& program, Action& action);
 void add_query(CLI::App& program, Action& action);
 void add_emulate(CLI::App& program, Action& action);
 void add_demo(CLI::App& program, Action& action);
+void add_verify(CLI::App& program, Action& action);
 
 /// Prints the answer to one query; the exit code.
 int run_query(const std::string& directory, const std::string& sql, bool as_json);

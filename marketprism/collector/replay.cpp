@@ -45,6 +45,9 @@ void FrameRouter::on_frame(const tape::Frame& frame) {
       if (frame.direction == Direction::received) session->on_lost(frame.connection, frame.receive_time);
       return;
     case FrameKind::connect: return;
+    case FrameKind::start:
+      if (auto adapter = exchange::make_adapter(session->adapter().facts().name)) session->restart(std::move(*adapter));
+      return;
   }
 }
 

@@ -76,6 +76,10 @@ Result<> VenueCollector::make_endpoints() {
 async::Task<Result<>> VenueCollector::start() {
   if (endpoints_.empty()) {
     if (auto made = make_endpoints(); !made) co_return made;
+    if (around_.tape != nullptr) {
+      around_.tape->append(
+          {.receive_time = wall_clock(), .exchange = config_.name, .kind = FrameKind::start, .url = {}, .payload = {}});
+    }
   }
   if (auto fetched = co_await fetch_instruments(); !fetched) co_return fetched;
   if (auto selected = apply_selection(); !selected) co_return selected;

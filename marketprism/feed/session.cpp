@@ -119,6 +119,20 @@ void Session::on_lost(std::uint32_t connection, UnixTime receive_time) {
   }
 }
 
+void Session::restart(std::unique_ptr<exchange::Adapter> adapter) {
+  stats_ = stats();
+  std::swap(adapter_, adapter);  // the old one lives until its books are gone
+  for (const auto& [name, symbol] : symbols_) {
+    // In its place: sinks may still point to the name.
+    std::destroy_at(&symbol->book);
+    std::construct_at(&symbol->book, *adapter_, blocks_);
+    symbol->trades = {};
+    symbol->connections = {};
+    symbol->trades_are_numbered = false;
+  }
+  instruments_.clear();
+}
+
 Session::SymbolState* Session::symbol_of(std::string_view name) {
   if (last_symbol_ != nullptr && last_symbol_->name == name) return last_symbol_;
   auto found = symbols_.find(name);

@@ -74,6 +74,10 @@ class Session final : private exchange::DecodeHandler {
   /// The connection was lost (not: closed by us after its streams had moved): what it brought has a gap.
   void on_lost(std::uint32_t connection, UnixTime receive_time);
 
+  /// Forgets books, numbers, connections and instruments, as if new; the statistics go on. For recordings of several
+  /// runs, each of which knew nothing of the one before. `adapter` is a new one of the same venue.
+  void restart(std::unique_ptr<exchange::Adapter> adapter);
+
   SessionStats stats() const;
   const exchange::Adapter& adapter() const { return *adapter_; }
   exchange::Adapter& adapter() { return *adapter_; }

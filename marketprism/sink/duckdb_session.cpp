@@ -2,6 +2,8 @@
 
 #include <string_view>
 
+#include "marketprism/sink/query.hpp"
+
 namespace marketprism::sink {
 
 std::string sql_quoted(std::string_view text) {

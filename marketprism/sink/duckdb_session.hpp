@@ -10,9 +10,6 @@
 
 namespace marketprism::sink {
 
-/// `text` as an SQL literal, with its quotes.
-std::string sql_quoted(std::string_view text);
-
 /// An in-memory DuckDB and one connection to it. Include this in .cpp files only: duckdb.h is large. One thread.
 class DuckDbSession {
  public:

@@ -11,6 +11,9 @@
 
 namespace marketprism::sink {
 
+/// `text` as an SQL literal, with its quotes.
+std::string sql_quoted(std::string_view text);
+
 struct QueryColumn {
   enum class Kind : std::uint8_t { text, number, boolean };
   std::string name;

@@ -14,6 +14,7 @@ enum class FrameKind : std::uint8_t {
   text,           ///< WebSocket text message
   binary,         ///< WebSocket binary message
   http_response,  ///< the body of an HTTP answer; `url` is the full URL with its query, `code` the status
+  start,          ///< a recorder began: it knew nothing, and numbers its connections anew
 };
 
 /// One unit of traffic as it was on the wire, before any decoding: what a recording is made of. It owns nothing: the

@@ -11,6 +11,7 @@
 
 #include "marketprism/sink/duckdb_session.hpp"
 #include "marketprism/sink/part_file.hpp"
+#include "marketprism/sink/query.hpp"
 
 namespace marketprism::sink {
 

@@ -166,6 +166,20 @@ TEST_F(SessionTest, ANewerConnectionTakesOverWithoutDoublesOrGaps) {
   EXPECT_EQ(notes.take(), (Lines{"snapshot 100", "delta 101", "bbo", "bbo", "delta 103"}));
 }
 
+TEST_F(SessionTest, ARestartForgetsAllButTheStatistics) {
+  delta(11, 12, 7);
+  snapshot(10);
+  trade(1, 0, 7);
+  EXPECT_EQ(notes.take(), Lines({"snapshot 10", "delta 12", "trade 1"}));
+  session.restart(exchange::make_adapter("binance").value());
+  EXPECT_EQ(session.book("X"), nullptr);
+  trade(9);       // no gap: what came before is not known
+  delta(21, 22);  // of a connection with a lower number
+  snapshot(20);
+  EXPECT_EQ(notes.take(), Lines({"trade 9", "snapshot 20", "delta 22"}));
+  EXPECT_EQ(session.stats().events[static_cast<std::size_t>(market::EventType::trade)], 2);
+}
+
 TEST_F(SessionTest, GarbageAndCutFramesGiveNothingAndAreCounted) {
   const std::string whole =
       R"({"stream":"x@trade","data":{"e":"trade","E":1,"s":"X","t":5,"p":"1.5","q":"2","T":2,"m":true}})";
