@@ -14,11 +14,12 @@ namespace {
 constexpr std::size_t differences_shown_max = 20;
 
 std::string describe(const collector::SeriesDifference& difference) {
-  const auto& [series, tape, store] = difference;
+  const auto& [series, tape, store, is_named] = difference;
   const std::string name = fmt::format("{} {} {}", series.exchange, series.symbol, series.type);
   if (tape.rows == store.rows)
     return fmt::format("{}: {} rows on the tape and in the store, but other ones", name, tape.rows);
-  return fmt::format("{}: {} rows on the tape, {} in the store", name, tape.rows, store.rows);
+  return fmt::format("{}: {} rows on the tape, {} in the store{}", name, tape.rows, store.rows,
+                     is_named ? " (named: sink_overflow)" : "");
 }
 
 void print_text(const collector::VerifyReport& report) {
@@ -51,10 +52,16 @@ void print_json(const collector::VerifyReport& report) {
   using enum sink::QueryColumn::Kind;
   std::string out;
   for (const std::string& problem : report.problems) sink::append_json_row({{"problem", text}}, {problem}, out);
-  for (const auto& [series, tape, store] : report.differences) {
-    sink::append_json_row(
-        {{"exchange", text}, {"symbol", text}, {"type", text}, {"tape_rows", number}, {"store_rows", number}},
-        {series.exchange, series.symbol, series.type, std::to_string(tape.rows), std::to_string(store.rows)}, out);
+  for (const auto& [series, tape, store, is_named] : report.differences) {
+    sink::append_json_row({{"exchange", text},
+                           {"symbol", text},
+                           {"type", text},
+                           {"tape_rows", number},
+                           {"store_rows", number},
+                           {"named", boolean}},
+                          {series.exchange, series.symbol, series.type, std::to_string(tape.rows),
+                           std::to_string(store.rows), is_named ? "true" : "false"},
+                          out);
   }
   for (const auto& [what, count] : report.gaps)
     sink::append_json_row({{"gap", text}, {"count", number}}, {what, std::to_string(count)}, out);

@@ -110,7 +110,15 @@ Result<> Collector::State::make_venues() {
   auto context = net::TlsContext::make_client(options);
   if (!context) return fail_because(context.error(), "ca_file");
   tls = std::move(*context);
-  market::EventSink& events = sinks ? static_cast<market::EventSink&>(sinks->batcher()) : no_events;
+  sink::Batcher* const batcher = sinks ? &sinks->batcher() : nullptr;
+  if (batcher != nullptr) {
+    batcher->restore_books_from([this](std::string_view exchange, std::string_view symbol, UnixTime now, auto& out) {
+      for (const auto& venue : venues) {
+        if (venue->name() == exchange) venue->session().show_book(symbol, now, out);
+      }
+    });
+  }
+  market::EventSink& events = batcher != nullptr ? static_cast<market::EventSink&>(*batcher) : no_events;
   for (const ExchangeConfig& venue : config.exchanges) {
     VenueCollector::Surroundings around{.loop = loop,
                                         .events = events,

@@ -66,6 +66,7 @@ class VenueCollector final : private feed::SessionActions {
   async::Task<> drain(Instant deadline);
 
   VenueStatus status() const;
+  const feed::Session& session() const { return session_; }
   const std::string& name() const { return config_.name; }
 
  private:

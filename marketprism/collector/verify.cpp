@@ -1,6 +1,7 @@
 #include "marketprism/collector/verify.hpp"
 
 #include <filesystem>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -69,6 +70,7 @@ class Verifier {
   std::vector<std::string> parquet_files_;
   SeriesTable store_;
   RowCounter tape_;
+  std::set<SeriesName> named_;  // have a gap because the sink was too slow
 };
 
 void Verifier::list_files() {
@@ -134,13 +136,15 @@ Result<> Verifier::read_view(sink::QueryEngine& engine, const std::string& view)
 }
 
 Result<> Verifier::read_gaps(sink::QueryEngine& engine) {
-  auto rows = engine.run("SELECT exchange || ' ' || channel || ' ' || reason, count(*) FROM gap GROUP BY ALL");
+  auto rows = engine.run("SELECT exchange, symbol, channel, reason, count(*) FROM gap GROUP BY ALL");
   if (!rows) return std::unexpected(rows.error());
   for (sink::QueryResult::Row row;;) {
     const auto more = rows->next(row);
     if (!more) return std::unexpected(more.error());
     if (!*more) return {};
-    report_.gaps[row[0].value_or("")] = std::stoull(row[1].value_or("0"));
+    const auto text = [&row](std::size_t i) { return row[i].value_or(""); };
+    report_.gaps[fmt::format("{} {} {}", text(0), text(2), text(3))] += std::stoull(row[4].value_or("0"));
+    if (text(3) == "sink_overflow") named_.insert({text(2), text(0), text(1)});
   }
 }
 
@@ -167,7 +171,7 @@ void Verifier::compare() {
   for (const auto& [name, ignored] : all) {
     const SeriesRows tape = in(tape_.table(), name);
     const SeriesRows store = in(store_, name);
-    if (tape != store) report_.differences.push_back({name, tape, store});
+    if (tape != store) report_.differences.push_back({name, tape, store, named_.contains(name)});
   }
 }
 

@@ -254,6 +254,22 @@ const market::OrderBook* Session::book(std::string_view name) const {
   return &found->second->book.book();
 }
 
+void Session::show_book(std::string_view name, UnixTime receive_time, market::EventSink& sink) const {
+  const auto found = symbols_.find(name);
+  if (found == symbols_.end() || found->second->book.state() != BookSync::State::live) return;
+  const BookSync& sync = found->second->book;
+  const auto levels_of = [](const market::BookSide& side) {
+    std::vector<market::Level> levels;
+    levels.reserve(side.size());
+    for (std::size_t i = 0; i < side.size(); ++i) levels.push_back(side.at(i));
+    return levels;
+  };
+  const std::vector<market::Level> bids = levels_of(sync.book().bids());
+  const std::vector<market::Level> asks = levels_of(sync.book().asks());
+  const market::Book book{.is_snapshot = true, .sequence = sync.sequence(), .bids = bids, .asks = asks};
+  sink.on_event({exchange_, found->second->name, no_time, receive_time, 0, book});
+}
+
 std::size_t Session::books_live() const {
   return static_cast<std::size_t>(std::ranges::count_if(
       symbols_, [](const auto& entry) { return entry.second->book.state() == BookSync::State::live; }));

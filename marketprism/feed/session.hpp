@@ -85,6 +85,10 @@ class Session final : private exchange::DecodeHandler {
   /// The symbol's book, or null if there is none or it is not valid now.
   const market::OrderBook* book(std::string_view symbol) const;
   std::size_t books_live() const;
+
+  /// Gives the symbol's book, if it is valid, to `sink` as a snapshot with this receive time: for one that lost track.
+  void show_book(std::string_view symbol, UnixTime receive_time, market::EventSink& sink) const;
+
   const std::unordered_map<std::string, market::Instrument>& instruments() const { return instruments_; }
 
  private:

@@ -27,8 +27,9 @@ bool Batcher::put(const market::Event& event) {
 }
 
 void Batcher::on_event(const market::Event& event) {
-  if (holes_.empty() || put_gaps()) {
-    if (put(event)) return;
+  if ((holes_.empty() || put_gaps()) && put(event)) {
+    if (!unknown_books_.empty()) restore_a_book(event.receive_time);
+    return;
   }
   dropped_[static_cast<std::size_t>(event.type())].fetch_add(1, std::memory_order_relaxed);
   note_hole(event);
@@ -37,26 +38,34 @@ void Batcher::on_event(const market::Event& event) {
 void Batcher::note_hole(const market::Event& event) {
   const auto* const gap = std::get_if<market::Gap>(&event.payload);
   const market::EventType channel = gap != nullptr ? gap->channel : event.type();
-  const auto same = [&](const Hole& hole) {
-    return hole.channel == channel && hole.symbol == event.symbol && hole.exchange == event.exchange;
-  };
-  if (holes_.size() >= holes_max || std::ranges::any_of(holes_, same)) return;
-  holes_.push_back({event.exchange, std::string(event.symbol), channel, event.receive_time});
+  if (holes_.contains(std::tuple(event.exchange, event.symbol, channel)) || holes_.size() >= holes_max) return;
+  holes_.emplace(std::tuple(event.exchange, std::string(event.symbol), channel), event.receive_time);
 }
 
 /// false: still no room; what was not put stays noted.
 bool Batcher::put_gaps() {
   while (!holes_.empty()) {
-    const Hole& hole = holes_.back();
+    const auto& [hole, since] = *holes_.begin();
+    const auto& [exchange, symbol, channel] = hole;
     market::Event gap;
-    gap.exchange = hole.exchange;
-    gap.symbol = hole.symbol;
-    gap.receive_time = hole.receive_time;
-    gap.payload = market::Gap{.channel = hole.channel, .reason = "sink_overflow"};
+    gap.exchange = exchange;
+    gap.symbol = symbol;
+    gap.receive_time = since;
+    gap.payload = market::Gap{.channel = channel, .reason = "sink_overflow"};
     if (!put(gap)) return false;
-    holes_.pop_back();
+    if (channel == market::EventType::book && books_) unknown_books_.emplace(exchange, symbol);
+    holes_.erase(holes_.begin());
   }
   return true;
+}
+
+/// Not all at once: whole books are large, and would fill the batches that have just become free.
+void Batcher::restore_a_book(UnixTime now) {
+  if (is_restoring_ || batches_.waiting() * 2 > options_.batches_max) return;
+  is_restoring_ = true;
+  const auto book = unknown_books_.extract(unknown_books_.begin());
+  books_(book.value().first, book.value().second, now, *this);
+  is_restoring_ = false;
 }
 
 CountByType Batcher::dropped() const {

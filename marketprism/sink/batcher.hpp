@@ -4,8 +4,14 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "marketprism/base/error.hpp"
@@ -25,11 +31,19 @@ struct BatcherOptions {
 
 /// The way of one event loop's events to the sinks' thread: gathers them into batches, never waits (unless told to, for
 /// offline work), allocates nothing once warm. When no batch is free the newest events are dropped and counted by type,
-/// and what comes after them begins with a `gap` event (reason "sink_overflow") for each symbol and channel concerned.
-/// Belongs to one thread; made and owned by SinkThread.
+/// and what comes after them begins with a `gap` event (reason "sink_overflow") for each symbol and channel concerned;
+/// books that have such a gap follow whole, one by one, while at most half of the batches wait. Belongs to one thread;
+/// made and owned by SinkThread.
 class Batcher final : public market::EventSink {
  public:
+  /// Puts a snapshot of the symbol's book, if there is a valid one, into `out`, with `now` as its receive time.
+  using BookSource =
+      std::function<void(std::string_view exchange, std::string_view symbol, UnixTime now, EventSink& out)>;
+
   Batcher(Wake& wake, BatcherOptions options);
+
+  /// Where books come from after a hole; without it they stay invalid until the venue's next snapshot.
+  void restore_books_from(BookSource source) { books_ = std::move(source); }
 
   void on_event(const market::Event& event) override;
 
@@ -38,20 +52,19 @@ class Batcher final : public market::EventSink {
 
  private:
   friend class SinkThread;
-  struct Hole {
-    std::string_view exchange;
-    std::string symbol;
-    market::EventType channel{};
-    UnixTime receive_time{};
-  };
+  using Holes = std::map<std::tuple<std::string_view, std::string, market::EventType>, UnixTime, std::less<>>;
 
   void note_hole(const market::Event& event);
   bool put_gaps();
   bool put(const market::Event& event);
+  void restore_a_book(UnixTime now);
 
   BatcherOptions options_;
   HandOver<EventBatch> batches_;
-  std::vector<Hole> holes_;
+  Holes holes_;  // exchange, symbol and channel of what was dropped, and when that began
+  std::set<std::pair<std::string_view, std::string>> unknown_books_;  // whose gap was put, but no snapshot yet
+  BookSource books_;
+  bool is_restoring_ = false;
   std::array<std::atomic<std::uint64_t>, market::event_type_count> dropped_{};
 };
 

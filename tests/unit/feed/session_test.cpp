@@ -180,6 +180,24 @@ TEST_F(SessionTest, ARestartForgetsAllButTheStatistics) {
   EXPECT_EQ(session.stats().events[static_cast<std::size_t>(market::EventType::trade)], 2);
 }
 
+TEST_F(SessionTest, ShowsAValidBookToWhoLostTrack) {
+  class Shown final : public market::EventSink {
+   public:
+    void on_event(const market::Event& event) override { market::append_json(event, text); }
+    std::string text;
+  } shown;
+  delta(11, 12);
+  session.show_book("X", unix_time_ns(5), shown);
+  session.show_book("UNKNOWN", unix_time_ns(5), shown);
+  EXPECT_EQ(shown.text, "");
+  snapshot(10);
+  session.show_book("X", unix_time_ns(5), shown);
+  EXPECT_EQ(shown.text,
+            R"({"type":"book","exchange":"binance","symbol":"X","exchange_time":null,"receive_time":5,"snapshot":true,)"
+            R"("sequence":12,"bids":[["1","1"]],"asks":[["2","5"]]})"
+            "\n");
+}
+
 TEST_F(SessionTest, GarbageAndCutFramesGiveNothingAndAreCounted) {
   const std::string whole =
       R"({"stream":"x@trade","data":{"e":"trade","E":1,"s":"X","t":5,"p":"1.5","q":"2","T":2,"m":true}})";

@@ -93,6 +93,41 @@ TEST(SinkThread, AnErrorOfASinkAtTheEndIsReturned) {
   EXPECT_TRUE(thread.close());
 }
 
+TEST(Batcher, ABookWithAHoleFollowsWholeOnceThereIsRoom) {
+  RecordingSink::Record record;
+  SinkThread thread(only(std::make_unique<RecordingSink>(record)),
+                    {.batches = {.batch_bytes_max = 1, .batches_max = 4}});  // every event fills a batch
+  Batcher& batcher = thread.batcher();
+  std::vector<std::string> asked;
+  batcher.restore_books_from([&](std::string_view, std::string_view symbol, UnixTime now, market::EventSink& out) {
+    asked.emplace_back(symbol);
+    market::Event event = event_of(market::Book{.is_snapshot = true, .sequence = 77}, symbol);
+    event.receive_time = now;
+    out.on_event(event);
+  });
+  record.held.lock();
+  const auto dropped = [&] { return batcher.dropped()[static_cast<std::size_t>(market::EventType::book)]; };
+  while (dropped() < 1) batcher.on_event(event_of(market::Book{}, "A"));
+  while (dropped() < 2) batcher.on_event(event_of(market::Book{}, "B"));
+  EXPECT_TRUE(asked.empty());
+  record.held.unlock();
+  while (asked.size() < 2) {
+    batcher.on_event(event_of(market::MarkPrice{}, "C"));
+    std::this_thread::yield();
+  }
+  EXPECT_TRUE(thread.close());
+  for (const std::string symbol : {"A", "B"}) {
+    std::vector<std::string> lines;  // from the gap on
+    for (const std::string& line : record.lines) {
+      if (!line.contains("\"symbol\":\"" + symbol + '"')) continue;
+      if (!lines.empty() || line.contains("sink_overflow")) lines.push_back(line);
+    }
+    ASSERT_EQ(lines.size(), 2U) << symbol;
+    EXPECT_THAT(lines[1], HasSubstr("\"snapshot\":true,\"sequence\":77"));
+  }
+  EXPECT_THAT(asked, ::testing::ElementsAre("A", "B"));
+}
+
 TEST(Batcher, DropsTheNewestByCountAndMarksTheHole) {
   RecordingSink::Record record;
   SinkThread thread(only(std::make_unique<RecordingSink>(record)),
