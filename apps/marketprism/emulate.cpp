@@ -1,14 +1,20 @@
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
+#include <type_traits>
 #include <unistd.h>
+#include <variant>
 
 #include <boost/asio/signal_set.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "apps/marketprism/verbs.hpp"
 #include "marketprism/async/event_loop.hpp"
+#include "marketprism/base/nearest.hpp"
 #include "marketprism/emulator/emulator.hpp"
 #include "marketprism/emulator/recording.hpp"
 #include "marketprism/exchange/registry.hpp"
@@ -30,7 +36,53 @@ struct Arguments {
   bool compress = false;
   bool json = false;
   bool no_limits = false;
+  std::vector<std::string> faults;
+  double connection_lifetime_s = 0;
 };
+
+/// "lose=0.01" → the plan. Chances are 0…1, counts whole numbers.
+Result<emulator::FaultPlan> fault_plan(const std::vector<std::string>& faults, std::uint64_t seed) {
+  emulator::FaultPlan plan{.seed = seed};
+  const std::map<std::string_view, std::variant<double*, int*, std::uint64_t*>> places{
+      {"lose", &plan.lose},
+      {"duplicate", &plan.duplicate},
+      {"reorder", &plan.reorder},
+      {"garbage", &plan.garbage},
+      {"abort", &plan.abort},
+      {"half_frame", &plan.half_frame},
+      {"stall", &plan.stall},
+      {"abort_after_frames", &plan.abort_after_frames},
+      {"stall_after_frames", &plan.stall_after_frames},
+      {"refuse_upgrades", &plan.refuse_upgrades},
+      {"rest_rejections", &plan.rest_rejections},
+      {"rest_failures", &plan.rest_failures}};
+  for (const std::string& fault : faults) {
+    const std::string name = fault.substr(0, fault.find('='));
+    const auto place = places.find(name);
+    if (place == places.end()) {
+      std::vector<std::string_view> names;
+      for (const auto& [known, ignored] : places) names.push_back(known);
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("unknown --fault \"{}\": did you mean \"{}\"? There are: {}", name, nearest(name, names),
+                              fmt::join(names, ", ")),
+                  true);
+    }
+    const std::string text = fault.substr(std::min(name.size() + 1, fault.size()));
+    char* end = nullptr;
+    const double value = std::strtod(text.c_str(), &end);
+    const bool is_chance = std::holds_alternative<double*>(place->second);
+    if (text.empty() || *end != '\0' || value < 0 || value > (is_chance ? 1 : 1e9) ||
+        (!is_chance && value != std::floor(value))) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("--fault {}: {}", fault,
+                              is_chance ? "a chance from 0 to 1 is wanted" : "a whole number is wanted"),
+                  true);
+    }
+    std::visit([value](auto* target) { *target = static_cast<std::remove_reference_t<decltype(*target)>>(value); },
+               place->second);
+  }
+  return plan;
+}
 
 /// The recordings' paths by exchange: "okx=FOLDER", or a path whose name tells the exchange.
 Result<std::map<std::string, std::vector<std::string>>> paths_by_exchange(const std::vector<std::string>& recordings) {
@@ -71,6 +123,8 @@ Result<emulator::EmulatorOptions> options_of(const Arguments& arguments) {
   auto by_exchange = paths_by_exchange(arguments.recordings);
   if (!by_exchange) return std::unexpected(by_exchange.error());
   for (const std::string& name : split_list(arguments.exchanges)) by_exchange->try_emplace(name);
+  const auto faults = fault_plan(arguments.faults, arguments.seed);
+  if (!faults) return std::unexpected(faults.error());
   for (const auto& [exchange, paths] : *by_exchange) {
     if (const auto known = exchange::make_adapter(exchange); !known) return std::unexpected(known.error());
     emulator::EmulatedVenue venue;
@@ -85,6 +139,8 @@ Result<emulator::EmulatorOptions> options_of(const Arguments& arguments) {
     venue.market.messages_per_s = arguments.rate;
     venue.market.seed = arguments.seed;
     venue.rules.enforces_limits = !arguments.no_limits;
+    venue.rules.faults = *faults;
+    venue.rules.connection_lifetime = Nanoseconds(static_cast<std::int64_t>(arguments.connection_lifetime_s * 1e9));
     options.venues.push_back(std::move(venue));
   }
   return options;
@@ -169,6 +225,11 @@ void add_emulate(CLI::App& program, Action& action) {
                    "An existing folder for the certificate; clients need its ca.pem");
   verb->add_flag("--compress", arguments->compress, "Accept permessage-deflate");
   verb->add_flag("--no-limits", arguments->no_limits, "Do not enforce the exchange's limits");
+  verb->add_option("--fault", arguments->faults,
+                   "What goes wrong, e.g. lose=0.001 (a chance for each frame), rest_rejections=3 (how many)");
+  verb->add_option("--connection-lifetime", arguments->connection_lifetime_s,
+                   "Cut each WebSocket after so many seconds instead of the exchange's time")
+      ->check(CLI::Range(0.1, 1e6));
   verb->add_flag("--json", arguments->json, "Print the addresses as JSON, one object a line");
   verb->callback([&action, arguments] {
     if (arguments->recordings.empty() && arguments->exchanges.empty())

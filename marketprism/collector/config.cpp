@@ -140,6 +140,7 @@ Result<ExchangeConfig> read_exchange(const toml::table& table, std::size_t index
   reader.read("channels", channels);
   const toml::node* streams = reader.find("streams");
   reader.read_integer("snapshot_depth", config.snapshot_depth, 1, 5000);
+  reader.read_seconds("connection_lifetime_s", config.connection_lifetime, 1, 86'400);
   reader.read_seconds("poll_interval_s", config.poll_interval, 1, 86'400);
   reader.read("address", config.address);
   reader.read("rest_url", config.rest_url);

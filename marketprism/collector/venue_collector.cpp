@@ -19,6 +19,8 @@ using tape::FrameKind;
 
 namespace {
 
+constexpr int instrument_attempts_max = 6;
+
 feed::SnapshotSchedule::Options snapshot_options(const exchange::Facts& facts) {
   if (facts.book.snapshot == BookRule::Snapshot::rest) return {};
   return {.in_flight_max = 64,
@@ -89,14 +91,22 @@ async::Task<Result<>> VenueCollector::start() {
 
 async::Task<Result<>> VenueCollector::fetch_instruments() {
   for (const exchange::RestRequest& request : session_.adapter().instrument_requests()) {
-    auto answer = co_await rest_->get(request.target, request.weight);
-    if (*is_stopping_) co_return Result<>{};
-    if (!answer) co_return fail_because(answer.error(), config_.name + ": cannot fetch the instruments");
-    if (answer->status != 200) {
-      co_return fail_because(session_.adapter().rest_error(answer->status, answer->body),
-                             config_.name + ": cannot fetch the instruments");
+    for (int attempt = 1;; ++attempt) {
+      auto answer = co_await rest_->get(request.target, request.weight);
+      if (*is_stopping_) co_return Result<>{};
+      if (!answer) co_return fail_because(answer.error(), config_.name + ": cannot fetch the instruments");
+      if (answer->status == 200) {
+        on_rest(request.target, *answer);
+        break;
+      }
+      Error error = session_.adapter().rest_error(answer->status, answer->body);
+      const bool may_pass = answer->status == 429 || answer->status == 418 || answer->status >= 500;
+      if (!may_pass || attempt == instrument_attempts_max)
+        co_return fail_because(std::move(error), config_.name + ": cannot fetch the instruments");
+      report(fmt::format("cannot fetch the instruments yet: {}", error.to_string()));
+      // Where the venue said when to come back, the client waits for that on its own.
+      co_await around_.loop.sleep_for(std::chrono::milliseconds(500) * attempt);
     }
-    on_rest(request.target, *answer);
   }
   co_return Result<>{};
 }

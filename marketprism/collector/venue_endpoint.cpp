@@ -45,8 +45,10 @@ net::WebSocketPoolOptions VenueCollector::Endpoint::options_of(VenueCollector& o
   options.connections.max_size = 128;
   options.connections.min_size = 0;
   const Nanoseconds lifetime = facts.connection_lifetime;
-  options.connections.max_lifetime =
-      lifetime > std::chrono::minutes(30) ? lifetime - std::chrono::minutes(15) : lifetime;
+  options.connections.max_lifetime = owner.config_.connection_lifetime.count() > 0
+                                         ? Nanoseconds(owner.config_.connection_lifetime)
+                                     : lifetime > std::chrono::minutes(30) ? lifetime - std::chrono::minutes(15)
+                                                                           : lifetime;
   const std::size_t capacity = owner.config_.streams_per_connection != 0 ? owner.config_.streams_per_connection
                                : facts.streams_per_connection > 0
                                    ? static_cast<std::size_t>(facts.streams_per_connection)

@@ -9,9 +9,9 @@ namespace {
 constexpr Nanoseconds tick_interval = std::chrono::milliseconds(50);
 
 Limits effective_limits(const Dialect& dialect, const VenueOptions& options) {
-  if (options.limits) return *options.limits;
-  Limits limits = dialect.limits();
-  if (options.enforces_limits) return limits;
+  Limits limits = options.limits.value_or(dialect.limits());
+  if (options.connection_lifetime.count() > 0) limits.connection_lifetime = options.connection_lifetime;
+  if (options.enforces_limits || options.limits) return limits;
   // Pings stay: they are a habit of the venue, no limit.
   return {.connection_lifetime = limits.connection_lifetime,
           .closing_notice = limits.closing_notice,

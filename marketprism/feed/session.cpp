@@ -1,6 +1,8 @@
 #include "marketprism/feed/session.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <utility>
 
 namespace marketprism::feed {
 
@@ -10,6 +12,9 @@ using market::EventType;
 using market::no_sequence;
 
 namespace {
+
+/// So long a connection that takes over may repeat what the one before has brought.
+constexpr auto handover_max = std::chrono::seconds(10);
 
 void add_reason(std::vector<std::pair<std::string_view, std::uint64_t>>& counts, std::string_view reason) {
   for (auto& [name, count] : counts) {
@@ -34,11 +39,19 @@ struct Session::SymbolState {
               const std::shared_ptr<market::LevelBlockPool>& blocks)
       : name(symbol_name), book(adapter, blocks) {}
 
+  /// Who brings a type, and how far it has come. `position` is whatever grows with time: a sequence number, a trade's
+  /// id, or else the exchange's time.
+  struct Owner {
+    std::uint32_t connection = 0;  // 0 before the first
+    std::uint32_t next = 0;        // a newer one that has begun to bring it, too
+    UnixTime next_since = no_time;
+    std::int64_t position = no_sequence;
+  };
+
   std::string name;
   BookSync book;
   std::array<Series, 2> trades;  // single ones, aggregates
-  /// The connection that brings each type; 0 before the first.
-  std::array<std::uint32_t, market::event_type_count> connections{};
+  std::array<Owner, market::event_type_count> owners{};
   /// Whether a loss in this type shows in its own numbers.
   bool trades_are_numbered = false;
 };
@@ -101,13 +114,14 @@ void Session::on_lost(std::uint32_t connection, UnixTime receive_time) {
   const Arrival arrival{receive_time, connection};
   std::vector<SymbolState*> hit;  // by name, so that the order of the gaps does not depend on the hash table
   for (const auto& [name, symbol] : symbols_) {
-    if (std::ranges::find(symbol->connections, connection) != symbol->connections.end()) hit.push_back(symbol.get());
+    const auto is_its_own = [connection](const SymbolState::Owner& owner) { return owner.connection == connection; };
+    if (std::ranges::any_of(symbol->owners, is_its_own)) hit.push_back(symbol.get());
   }
   std::ranges::sort(hit, {}, [](const SymbolState* symbol) -> const std::string& { return symbol->name; });
   for (SymbolState* symbol : hit) {
     for (std::size_t i = 0; i < market::event_type_count; ++i) {
-      if (symbol->connections[i] != connection) continue;
-      symbol->connections[i] = 0;
+      if (symbol->owners[i].connection != connection) continue;
+      symbol->owners[i] = {};
       const auto type = static_cast<EventType>(i);
       if (type == EventType::book) {
         BookOutput output(*this, *symbol);
@@ -127,7 +141,7 @@ void Session::restart(std::unique_ptr<exchange::Adapter> adapter) {
     std::destroy_at(&symbol->book);
     std::construct_at(&symbol->book, *adapter_, blocks_);
     symbol->trades = {};
-    symbol->connections = {};
+    symbol->owners = {};
     symbol->trades_are_numbered = false;
   }
   instruments_.clear();
@@ -146,23 +160,54 @@ Session::SymbolState* Session::symbol_of(std::string_view name) {
   return last_symbol_ = found->second.get();
 }
 
-// Two connections bring the same stream while one takes over from the other. The newer one counts, so nothing is given
-// twice.
-bool Session::is_superseded(SymbolState& symbol, EventType type) {
-  if (arrival_.connection == 0) return false;
-  std::uint32_t& owner = symbol.connections[static_cast<std::size_t>(type)];
-  if (arrival_.connection < owner) {
+// Two connections bring the same stream while one takes over from the other. The newer one counts from where it brings
+// something new: what both bring is given once, whichever of them is behind.
+bool Session::is_superseded(SymbolState& symbol, EventType type, std::int64_t position, bool may_repeat) {
+  const std::uint32_t connection = arrival_.connection;
+  if (connection == 0) return false;
+  SymbolState::Owner& owner = symbol.owners[static_cast<std::size_t>(type)];
+  if (connection < owner.connection) {
     ++stats_.superseded;
     return true;
   }
-  owner = arrival_.connection;
+  if (connection > owner.connection && owner.connection != 0) {
+    if (owner.next != connection) owner.next = connection, owner.next_since = arrival_.receive_time;
+    const bool is_behind = position != no_sequence && owner.position != no_sequence &&
+                           (position < owner.position || (position == owner.position && !may_repeat));
+    // Not for long: an exchange may have begun its numbers anew.
+    if (is_behind && arrival_.receive_time - owner.next_since < handover_max) {
+      ++stats_.superseded;
+      return true;
+    }
+  }
+  owner.connection = connection;
+  owner.position = position;
   return false;
 }
 
+namespace {
+
+std::int64_t position_of(UnixTime time) {
+  return time == no_time ? no_sequence : static_cast<std::int64_t>(time.time_since_epoch().count());
+}
+
+std::int64_t number_in(std::string_view id) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(id.data(), id.data() + id.size(), number);
+  return error == std::errc() && end == id.data() + id.size() ? number : no_sequence;
+}
+
+}  // namespace
+
 void Session::on_payload(std::string_view name, UnixTime exchange_time, const market::Event::Payload& payload) {
-  note_type(static_cast<EventType>(payload.index()));
+  const auto type = static_cast<EventType>(payload.index());
+  note_type(type);
   SymbolState* symbol = symbol_of(name);
-  if (symbol == nullptr || is_superseded(*symbol, static_cast<EventType>(payload.index()))) return;
+  if (symbol == nullptr) return;
+  const auto* const bbo = std::get_if<market::Bbo>(&payload);
+  const bool is_numbered = bbo != nullptr && bbo->sequence != no_sequence;
+  // Two messages may have one time, but not one number.
+  if (is_superseded(*symbol, type, is_numbered ? bbo->sequence : position_of(exchange_time), !is_numbered)) return;
   emit(*symbol, exchange_time, arrival_, payload);
 }
 
@@ -172,11 +217,14 @@ void Session::on_trade(std::string_view name, UnixTime exchange_time, const mark
   SymbolState* symbol = symbol_of(name);
   if (symbol == nullptr) return;
   if (sequence == no_sequence) {
-    if (!is_superseded(*symbol, EventType::trade)) emit(*symbol, exchange_time, arrival_, trade);
+    const std::int64_t id = number_in(trade.id);
+    const bool has_number = id != no_sequence;
+    if (!is_superseded(*symbol, EventType::trade, has_number ? id : position_of(exchange_time), !has_number))
+      emit(*symbol, exchange_time, arrival_, trade);
     return;
   }
   // Numbered trades need no owner: the number tells what is new, whichever connection brings it first.
-  symbol->connections[static_cast<std::size_t>(EventType::trade)] = arrival_.connection;
+  symbol->owners[static_cast<std::size_t>(EventType::trade)].connection = arrival_.connection;
   symbol->trades_are_numbered = true;
   SymbolState::Series& series = symbol->trades[trade.is_aggregate ? 1 : 0];
   if (series.last != no_sequence && sequence != series.last + 1) {
@@ -203,9 +251,11 @@ void Session::on_book(const BookMessage& message) {
   if (symbol == nullptr) return;
   const bool is_in_band = adapter_->facts().book.snapshot == exchange::BookRule::Snapshot::in_band;
   if (is_in_band) {
-    if (is_superseded(*symbol, EventType::book)) return;
-  } else if (arrival_.connection > symbol->connections[static_cast<std::size_t>(EventType::book)]) {
-    symbol->connections[static_cast<std::size_t>(EventType::book)] = arrival_.connection;
+    const bool is_live = symbol->book.state() == BookSync::State::live;
+    if (is_superseded(*symbol, EventType::book, is_live ? message.last_sequence : no_sequence, false)) return;
+  } else {
+    std::uint32_t& owner = symbol->owners[static_cast<std::size_t>(EventType::book)].connection;
+    owner = std::max(owner, arrival_.connection);
   }
   BookOutput output(*this, *symbol);
   symbol->book.on_message(message, arrival_, output);

@@ -110,7 +110,7 @@ class Session final : private exchange::DecodeHandler {
     if (frame_type_ == no_type) frame_type_ = static_cast<std::size_t>(type);
   }
   SymbolState* symbol_of(std::string_view name);
-  bool is_superseded(SymbolState& symbol, market::EventType type);
+  bool is_superseded(SymbolState& symbol, market::EventType type, std::int64_t position, bool may_repeat);
   void emit(const SymbolState& symbol, UnixTime exchange_time, Arrival arrival, const market::Event::Payload& payload);
   void emit_gap(const SymbolState& symbol, market::EventType channel, std::string_view reason, std::int64_t from,
                 std::int64_t to, Arrival arrival);

@@ -166,6 +166,30 @@ TEST_F(SessionTest, ANewerConnectionTakesOverWithoutDoublesOrGaps) {
   EXPECT_EQ(notes.take(), (Lines{"snapshot 100", "delta 101", "bbo", "bbo", "delta 103"}));
 }
 
+TEST_F(SessionTest, WhatANewerConnectionRepeatsIsGivenOnce) {
+  const auto quote = [this](int id, std::uint32_t connection) {
+    frame("{\"u\":" + std::to_string(id) + R"(,"s":"X","b":"1","B":"1","a":"2","A":"1"})", connection);
+  };
+  quote(7, 1);
+  quote(8, 1);
+  quote(7, 2);  // it was subscribed while the first was still ahead of it
+  quote(8, 2);
+  quote(9, 1);
+  quote(9, 2);
+  quote(10, 2);
+  quote(11, 1);  // of the past: the newer one counts now
+  EXPECT_EQ(notes.take(), (Lines{"bbo", "bbo", "bbo", "bbo"}));
+  EXPECT_EQ(session.stats().superseded, 4);
+}
+
+TEST_F(SessionTest, NumbersThatBeganAnewOnANewerConnectionAreTakenAfterAWhile) {
+  frame(R"({"u":700,"s":"X","b":"1","B":"1","a":"2","A":"1"})", 1);
+  frame(R"({"u":7,"s":"X","b":"1","B":"1","a":"2","A":"1"})", 2);
+  clock += 11'000'000'000;
+  frame(R"({"u":8,"s":"X","b":"1","B":"1","a":"2","A":"1"})", 2);
+  EXPECT_EQ(notes.take(), (Lines{"bbo", "bbo"}));
+}
+
 TEST_F(SessionTest, ARestartForgetsAllButTheStatistics) {
   delta(11, 12, 7);
   snapshot(10);
@@ -228,6 +252,46 @@ TEST_F(SessionTest, ControlFramesAreHandedOn) {
   frame(R"({"e":"serverShutdown","E":1})");
   using Kind = exchange::ControlMessage::Kind;
   EXPECT_EQ(notes.controls, (std::vector{Kind::subscribed, Kind::refused, Kind::closing}));
+}
+
+class OkxSessionTest : public SessionTest {
+ protected:
+  OkxSessionTest() : SessionTest("okx") {}
+  void book(const std::string& action, int previous, int sequence, std::uint32_t connection) {
+    frame(R"({"arg":{"channel":"books","instId":"X"},"action":")" + action +
+              R"(","data":[{"asks":[["2","1","0","1"]],"bids":[["1","1","0","1"]],"ts":"1597026383085","prevSeqId":)" +
+              std::to_string(previous) + ",\"seqId\":" + std::to_string(sequence) + "}]}",
+          connection);
+  }
+  void trade(int id, std::uint32_t connection) {
+    frame(R"({"arg":{"channel":"trades","instId":"X"},"data":[{"instId":"X","tradeId":")" + std::to_string(id) +
+              R"(","px":"1","sz":"1","side":"buy","ts":"1630048897897","count":"1"}]})",
+          connection);
+  }
+};
+
+TEST_F(OkxSessionTest, ANewerConnectionThatIsBehindRepeatsNeitherBookNorTrades) {
+  book("snapshot", -1, 100, 1);
+  book("update", 100, 101, 1);
+  book("snapshot", -1, 100, 2);  // subscribed before 101; read only now
+  book("update", 100, 101, 2);
+  book("update", 101, 102, 2);
+  book("update", 101, 102, 1);
+  EXPECT_EQ(notes.take(), (Lines{"snapshot 100", "delta 101", "delta 102"}));
+  trade(5, 1);
+  trade(9, 1);
+  trade(9, 2);
+  trade(12, 2);
+  trade(12, 1);
+  EXPECT_EQ(notes.take(), (Lines{"trade 5", "trade 9", "trade 12"}));
+}
+
+TEST_F(OkxSessionTest, ANewerConnectionThatIsAheadBringsItsSnapshot) {
+  book("snapshot", -1, 100, 1);
+  book("snapshot", -1, 105, 2);
+  book("update", 100, 101, 1);
+  book("update", 105, 106, 2);
+  EXPECT_EQ(notes.take(), (Lines{"snapshot 100", "snapshot 105", "delta 106"}));
 }
 
 class FuturesSessionTest : public SessionTest {
