@@ -2,6 +2,8 @@
 
 #include <cassert>
 #include <exception>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -71,7 +73,10 @@ void EventLoop::schedule_tick() {
   ticker_->timer.expires_after(options_.tick);
   ticker_->timer.async_wait([this](boost::system::error_code error) {
     if (error) return;
-    timers_.advance(refresh_now());
+    const Instant now = refresh_now();
+    pulse_.lag_ns.add((now - ticker_->timer.expiry()).count());
+    pulse_.beat_ns.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+    timers_.advance(now);
     schedule_tick();
   });
 }
@@ -81,9 +86,28 @@ void EventLoop::run() {
   thread_.store(std::this_thread::get_id());
   refresh_now();
   schedule_tick();
-  context_.run();
+  pulse_.beat_ns.store(now_.time_since_epoch().count(), std::memory_order_relaxed);
+  pulse_.thread_id.store(static_cast<int>(::syscall(SYS_gettid)), std::memory_order_release);
+  if (options_.busy_poll > Nanoseconds(0)) {
+    run_busily();
+  } else {
+    context_.run();
+  }
   context_.restart();  // not before the run: a stop() that comes before it must hold
+  pulse_.thread_id.store(0, std::memory_order_release);
   thread_.store(std::thread::id{});
+}
+
+void EventLoop::run_busily() {
+  Instant last_work = read_clock();
+  while (!context_.stopped()) {
+    if (context_.poll() != 0) {
+      last_work = read_clock();
+    } else if (read_clock() - last_work > options_.busy_poll) {
+      context_.run_one();
+      last_work = read_clock();
+    }
+  }
 }
 
 void EventLoop::stop() { context_.stop(); }

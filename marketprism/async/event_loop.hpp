@@ -4,6 +4,7 @@
 #include <memory>
 #include <thread>
 
+#include "marketprism/async/loop_pulse.hpp"
 #include "marketprism/async/task.hpp"
 #include "marketprism/async/timer_wheel.hpp"
 #include "marketprism/base/time.hpp"
@@ -12,6 +13,9 @@ namespace marketprism::async {
 
 struct EventLoopOptions {
   Nanoseconds tick = std::chrono::milliseconds(10);  ///< granularity of `timers()`; also how stale `now()` may get
+  /// After the last callback the loop goes on asking the kernel for so long before it sleeps: wakes sooner, at the
+  /// price of a whole core. Zero: sleeps at once.
+  Nanoseconds busy_poll{};
 };
 
 class EventLoop;
@@ -62,6 +66,8 @@ class EventLoop {
   void run();
   /// Makes `run()` return after the callback it is in, or at once if it is not running yet. Any thread.
   void stop();
+  /// Lag and longest handler; see LoopMonitor. The atomic fields from any thread.
+  [[nodiscard]] LoopPulse& pulse() { return pulse_; }
   /// The calling thread is inside this loop's `run()`.
   [[nodiscard]] bool is_current() const;
 
@@ -83,11 +89,13 @@ class EventLoop {
   struct Ticker;
 
   void schedule_tick();
+  void run_busily();
 
   EventLoopOptions options_;
   Instant now_;
   TimerWheel timers_;  // before the context: coroutines destroyed with it disarm their timers
   std::atomic<std::thread::id> thread_{};
+  LoopPulse pulse_;
   ParkedWait* parked_ = nullptr;
   bool is_ending_ = false;
   boost::asio::io_context context_;

@@ -13,6 +13,9 @@ struct RuntimeOptions {
   std::size_t loops = 1;                    ///< event loops, one thread each; at least 1
   std::string thread_name = "marketprism";  ///< threads are called "<name>-0", "<name>-1", … (15 characters are shown)
   EventLoopOptions loop{};
+  /// Processor cores: loop i runs on cores[i % size] only. Empty: wherever the kernel likes. A core that does not exist
+  /// or is forbidden is logged and left out.
+  std::vector<int> cores;
 };
 
 /// N event loops with one thread each. Owned by the program; its methods may be called from any thread but one at a
@@ -41,6 +44,7 @@ class Runtime {
 
  private:
   void start_from(std::size_t first);
+  void run_loop(std::size_t index);
 
   RuntimeOptions options_;
   std::vector<std::unique_ptr<EventLoop>> loops_;
