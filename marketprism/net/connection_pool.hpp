@@ -119,6 +119,20 @@ class ConnectionPool {
     return result;
   }
 
+  /// Changes limits and times of a running pool; see `pool::LeasePool::reconfigure`.
+  [[nodiscard]] Result<> reconfigure(pool::PoolConfig config) {
+    auto result = core().reconfigure(std::move(config), loop().refresh_now());
+    state_->settle();
+    return result;
+  }
+
+  /// Changes where a running pool connects to; see `pool::LeasePool::set_endpoints`.
+  [[nodiscard]] Result<> set_endpoints(std::vector<pool::Endpoint> endpoints) {
+    auto result = core().set_endpoints(std::move(endpoints), loop().refresh_now());
+    state_->settle();
+    return result;
+  }
+
   [[nodiscard]] pool::PoolStats stats() const { return state_->core().stats(state_->loop().refresh_now()); }
   [[nodiscard]] pool::PoolGauges gauges() const { return state_->core().gauges(); }
   [[nodiscard]] std::vector<pool::ConnectionInfo> connections() const {

@@ -210,6 +210,8 @@ class ConnectionPool<T, Connector>::State final : public detail::LeaseOwner<T>, 
     tell_end();
   }
 
+  void on(pool::Overdue& action) { detail::log_overdue(this->core().config().name, action); }
+
   // `keep` owns the slot's signal, which Asio uses until the very end of the task.
   void spawn(async::Task<> task, boost::asio::cancellation_slot slot, std::shared_ptr<void> keep) {
     boost::asio::co_spawn(

@@ -27,9 +27,6 @@ bool is_lost_connection(ErrorCode code) {
   return code == ErrorCode::connection_reset || code == ErrorCode::connection_closed || code == ErrorCode::io_failed;
 }
 
-// How long before a server's announced keep-alive ends a connection is no longer used.
-constexpr auto keep_alive_margin = std::chrono::seconds(2);
-
 }  // namespace
 
 struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
@@ -141,8 +138,7 @@ void HttpConnectionPool::State::learn(Host& host, HttpLease& lease) const {
   const auto hint = (*lease)->keep_alive_hint();
   if (hint == host.hint || hint.count() == 0) return;
   host.hint = hint;
-  const Nanoseconds limit = hint > keep_alive_margin ? Nanoseconds(hint - keep_alive_margin) : Nanoseconds(hint) / 2;
-  host.pool.core().set_idle_limit(lease.endpoint(), limit);
+  host.pool.core().set_keep_alive_hint(lease.endpoint(), hint);
 }
 
 Task<Result<PooledResponse>> HttpConnectionPool::State::exchange(std::shared_ptr<State> self, Host& host,

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <memory>
 #include <source_location>
+#include <string_view>
 #include <utility>
 
 #include "marketprism/async/event_loop.hpp"
@@ -11,6 +12,9 @@
 namespace marketprism::net {
 
 namespace detail {
+
+/// The leak alarm: one line in the log for a lease that is out for too long.
+void log_overdue(std::string_view pool, const pool::Overdue& lease);
 
 /// Where a connection lives from its dial to its close. Tasks that run on it (watch, check) keep it alive.
 template <class T>

@@ -11,6 +11,13 @@ DialRounds::Attempt DialRounds::start(Instant now) {
   return {*endpoint, round_};
 }
 
+std::optional<DialRounds::Attempt> DialRounds::start_better(std::uint32_t than, Instant now) {
+  const auto endpoint = endpoints_.choose_better(than, now, random_);
+  if (!endpoint) return std::nullopt;
+  endpoints_.connection_opened(*endpoint);
+  return Attempt{*endpoint, round_};
+}
+
 void DialRounds::succeeded(const Attempt& attempt, Instant now) {
   endpoints_.succeeded(attempt.endpoint, now);
   backoff_.reset();
@@ -28,6 +35,15 @@ bool DialRounds::failed(const Attempt& attempt, Error error, Instant now) {
   ++failed_rounds_;
   dial_after_ = now + backoff_.next(random_);
   return true;
+}
+
+std::vector<std::uint32_t> DialRounds::replace_endpoints(std::vector<Endpoint> endpoints) {
+  auto added = endpoints_.replace(std::move(endpoints));
+  failed_.resize(endpoints_.size());
+  backoff_.reset();
+  dial_after_ = Instant::min();
+  begin_round();
+  return added;
 }
 
 void DialRounds::begin_round() {

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -28,9 +29,14 @@ class DialRounds {
   /// The next dial; it counts as a connection of its endpoint until `endpoints().connection_closed`. Not to be called
   /// before `dial_after()`.
   Attempt start(Instant now);
+  /// The same, at an endpoint of better priority than `than`, if one is usable.
+  std::optional<Attempt> start_better(std::uint32_t than, Instant now);
   void succeeded(const Attempt& attempt, Instant now);
   /// True when this ended the round.
   bool failed(const Attempt& attempt, Error error, Instant now);
+
+  /// Changes the set of endpoints (see `EndpointSet::replace`); a new round begins at once.
+  std::vector<std::uint32_t> replace_endpoints(std::vector<Endpoint> endpoints);
 
   [[nodiscard]] Instant dial_after() const { return dial_after_; }
   [[nodiscard]] std::uint64_t failed_rounds() const { return failed_rounds_; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -10,6 +11,9 @@ namespace {
 
 std::uint32_t weight_of(const Endpoint& endpoint) { return std::max<std::uint32_t>(endpoint.weight, 1); }
 bool is_skipped(const std::vector<bool>& skip, std::uint32_t i) { return i < skip.size() && skip[i]; }
+bool is_same_place(const Endpoint& a, const Endpoint& b) {
+  return a.port == b.port && a.is_tls == b.is_tls && a.host == b.host && a.target == b.target;
+}
 
 }  // namespace
 
@@ -36,15 +40,68 @@ std::optional<std::uint32_t> EndpointSet::choose(Instant now, Random& random, co
   candidates_.resize(kept);
   if (candidates_.empty()) collect(now, skip, true);
   if (candidates_.empty()) return std::nullopt;
+  keep_best_priority();
+  return pick_of_two(random);
+}
+
+std::optional<std::uint32_t> EndpointSet::choose_better(std::uint32_t than, Instant now, Random& random) {
+  collect(now, {}, false);
+  std::erase_if(candidates_, [&](std::uint32_t i) { return endpoints_[i].priority >= endpoints_[than].priority; });
+  if (candidates_.empty()) return std::nullopt;
+  keep_best_priority();
+  return pick_of_two(random);
+}
+
+void EndpointSet::keep_best_priority() {
   std::uint32_t best = ~std::uint32_t{0};
   for (const auto i : candidates_) best = std::min(best, endpoints_[i].priority);
   std::erase_if(candidates_, [&](std::uint32_t i) { return endpoints_[i].priority != best; });
-  return pick_of_two(random);
+}
+
+std::vector<std::uint32_t> EndpointSet::replace(std::vector<Endpoint> endpoints) {
+  assert(!endpoints.empty());
+  for (State& state : states_) state.is_removed = true;
+  std::vector<Endpoint> added;
+  for (Endpoint& wanted : endpoints) {
+    const auto known = std::find_if(endpoints_.begin(), endpoints_.end(),
+                                    [&](const Endpoint& endpoint) { return is_same_place(endpoint, wanted); });
+    if (known == endpoints_.end()) {
+      added.push_back(std::move(wanted));
+      continue;
+    }
+    states_[static_cast<std::size_t>(known - endpoints_.begin())].is_removed = false;
+    *known = std::move(wanted);
+  }
+  std::vector<std::uint32_t> places;
+  for (Endpoint& endpoint : added) {
+    const auto free = std::find_if(states_.begin(), states_.end(),
+                                   [](const State& state) { return state.is_removed && state.load == 0; });
+    const auto place = static_cast<std::uint32_t>(free - states_.begin());
+    if (free == states_.end()) {
+      endpoints_.emplace_back();
+      states_.emplace_back();
+    }
+    states_[place] = State{};
+    endpoints_[place] = std::move(endpoint);
+    places.push_back(place);
+  }
+  candidates_.reserve(endpoints_.size());
+  return places;
+}
+
+bool EndpointSet::has_removed_in_use() const {
+  return std::any_of(states_.begin(), states_.end(),
+                     [](const State& state) { return state.is_removed && state.load > 0; });
+}
+
+std::size_t EndpointSet::present() const {
+  return static_cast<std::size_t>(
+      std::count_if(states_.begin(), states_.end(), [](const State& state) { return !state.is_removed; }));
 }
 
 bool EndpointSet::has_candidate(const std::vector<bool>& skip) const {
   for (std::uint32_t i = 0; i < endpoints_.size(); ++i) {
-    if (!is_skipped(skip, i)) return true;
+    if (!is_skipped(skip, i) && !states_[i].is_removed) return true;
   }
   return false;
 }
@@ -52,7 +109,7 @@ bool EndpointSet::has_candidate(const std::vector<bool>& skip) const {
 void EndpointSet::collect(Instant now, const std::vector<bool>& skip, bool ignore_ejection) {
   candidates_.clear();
   for (std::uint32_t i = 0; i < endpoints_.size(); ++i) {
-    if (is_skipped(skip, i)) continue;
+    if (is_skipped(skip, i) || states_[i].is_removed) continue;
     if (!ignore_ejection && is_ejected(i, now)) continue;
     candidates_.push_back(i);
   }
@@ -90,6 +147,8 @@ void EndpointSet::connection_closed(std::uint32_t endpoint) {
 void EndpointSet::succeeded(std::uint32_t endpoint, Instant now) {
   State& state = states_[endpoint];
   state.failures = 0;
+  state.is_proven = true;
+  ++state.window_successes;
   // The count of ejections in a row is forgiven only once the endpoint has done well for its whole recovery.
   if (state.ejections > 0 && now >= state.ejected_until + config_.recovery) state.ejections = 0;
 }
@@ -97,22 +156,72 @@ void EndpointSet::succeeded(std::uint32_t endpoint, Instant now) {
 void EndpointSet::failed(std::uint32_t endpoint, Instant now, Random& random) {
   State& state = states_[endpoint];
   ++state.failures;
-  if (state.failures < config_.consecutive_failures || is_ejected(endpoint, now)) return;
+  ++state.window_failures;
+  state.is_proven = false;
+  if (state.failures >= config_.consecutive_failures) eject(endpoint, now, random);
+  if (now >= window_end_) end_window(now, random);
+}
+
+bool EndpointSet::eject(std::uint32_t endpoint, Instant now, Random& random) {
+  State& state = states_[endpoint];
+  if (state.is_removed || is_ejected(endpoint, now)) return false;
   std::size_t ejected = 0;
-  for (std::uint32_t i = 0; i < endpoints_.size(); ++i) ejected += is_ejected(i, now) ? 1 : 0;
-  if ((ejected + 1) * 2 > endpoints_.size()) return;
+  for (std::uint32_t i = 0; i < endpoints_.size(); ++i) {
+    if (!states_[i].is_removed && is_ejected(i, now)) ++ejected;
+  }
+  if ((ejected + 1) * 2 > present()) return false;
   ++state.ejections;
   ++ejections_;
   const auto length = std::min<Nanoseconds>(config_.time * state.ejections, config_.time_max);
   const double jitter = 1.0 + config_.jitter * random.fraction();
   state.ejected_until = now + Nanoseconds(static_cast<std::int64_t>(static_cast<double>(length.count()) * jitter));
   state.failures = 0;
+  state.is_proven = false;
+  return true;
+}
+
+void EndpointSet::end_window(Instant now, Random& random) {
+  if (config_.window_outcomes > 0) {
+    while (const auto outlier = worst_outlier(now)) {
+      if (!eject(*outlier, now, random)) break;
+      ++outlier_ejections_;
+    }
+  }
+  for (State& state : states_) state.window_successes = state.window_failures = 0;
+  window_end_ = now + config_.window;
+}
+
+// Of the endpoints with enough outcomes to judge by, the one that succeeds least, if it stands out.
+std::optional<std::uint32_t> EndpointSet::worst_outlier(Instant now) const {
+  Outcomes sum;
+  Outcomes worst;
+  std::optional<std::uint32_t> found;
+  for (std::uint32_t i = 0; i < endpoints_.size(); ++i) {
+    const State& state = states_[i];
+    if (state.is_removed || is_ejected(i, now) || state.outcomes() < config_.window_outcomes) continue;
+    const Outcomes own{static_cast<double>(state.window_successes), static_cast<double>(state.outcomes())};
+    sum.successes += own.successes;
+    sum.all += own.all;
+    if (found && own.rate() >= worst.rate()) continue;
+    found = i;
+    worst = own;
+  }
+  if (!found || sum.all == worst.all) return std::nullopt;  // nobody to compare with
+  return is_outlier(worst, {sum.successes - worst.successes, sum.all - worst.all}) ? found : std::nullopt;
+}
+
+// The gap must matter, and must be more than chance: three standard deviations of the difference of two shares.
+bool EndpointSet::is_outlier(const Outcomes& own, const Outcomes& others) const {
+  const double gap = others.rate() - own.rate();
+  const double rate = (own.successes + others.successes) / (own.all + others.all);
+  const double deviation = std::sqrt(rate * (1 - rate) * (1 / own.all + 1 / others.all));
+  return gap > config_.outlier_gap && gap > 3 * deviation;
 }
 
 bool EndpointSet::is_panicking(Instant now) const {
   std::size_t unwell = 0;
-  for (std::uint32_t i = 0; i < endpoints_.size(); ++i) unwell += is_unwell(i, now) ? 1 : 0;
-  return unwell * 2 > endpoints_.size();
+  for (std::uint32_t i = 0; i < endpoints_.size(); ++i) unwell += !states_[i].is_removed && is_unwell(i, now) ? 1 : 0;
+  return unwell * 2 > present();
 }
 
 double EndpointSet::recovery(std::uint32_t endpoint, Instant now) const {
@@ -124,9 +233,25 @@ double EndpointSet::recovery(std::uint32_t endpoint, Instant now) const {
   return 0.1 + 0.9 * static_cast<double>(since.count()) / static_cast<double>(config_.recovery.count());
 }
 
+bool EndpointSet::is_standby(std::uint32_t endpoint) const {
+  for (std::uint32_t i = 0; i < endpoints_.size(); ++i) {
+    if (!states_[i].is_removed && endpoints_[i].priority < endpoints_[endpoint].priority) return true;
+  }
+  return false;
+}
+
 bool EndpointSet::has_better(std::uint32_t endpoint, Instant now) const {
   for (std::uint32_t i = 0; i < endpoints_.size(); ++i) {
-    if (endpoints_[i].priority < endpoints_[endpoint].priority && !is_unwell(i, now)) return true;
+    if (states_[i].is_removed || is_ejected(i, now)) continue;
+    if (endpoints_[i].priority < endpoints_[endpoint].priority) return true;
+  }
+  return false;
+}
+
+bool EndpointSet::has_proven_better(std::uint32_t endpoint, Instant now) const {
+  for (std::uint32_t i = 0; i < endpoints_.size(); ++i) {
+    if (states_[i].is_removed || !states_[i].is_proven || is_ejected(i, now)) continue;
+    if (endpoints_[i].priority < endpoints_[endpoint].priority) return true;
   }
   return false;
 }

@@ -10,9 +10,9 @@ namespace {
 constexpr Nanoseconds longest = std::chrono::hours(24 * 365 * 30);
 
 PoolConfig with_bounded_times(PoolConfig config) {
-  for (Nanoseconds* time :
-       {&config.max_idle_time, &config.max_lifetime, &config.acquire_timeout, &config.connect_timeout,
-        &config.health_check_interval, &config.health_check_timeout, &config.permit_tenure}) {
+  for (Nanoseconds* time : {&config.max_idle_time, &config.max_lifetime, &config.acquire_timeout,
+                            &config.connect_timeout, &config.health_check_interval, &config.health_check_timeout,
+                            &config.permit_tenure, &config.failback_interval, &config.leak_threshold}) {
     *time = std::min(*time, longest);
   }
   return config;
@@ -20,14 +20,19 @@ PoolConfig with_bounded_times(PoolConfig config) {
 
 }  // namespace
 
-LeasePool::LeasePool(PoolConfig config, std::vector<Endpoint> endpoints, EjectionConfig ejection)
+LeasePool::LeasePool(PoolConfig config, std::vector<Endpoint> endpoints)
     : per_endpoint_(endpoints.size()),
-      check_interval_(config.health_check_interval.count() > 0 ? std::min(config.health_check_interval, longest)
-                                                               : longest),
-      config_(with_bounded_times(std::move(config))),
-      rounds_(std::move(endpoints), ejection, config_.dial_backoff, config_.seed) {
+      config_(std::move(config)),
+      rounds_(std::move(endpoints), config_.ejection, config_.dial_backoff, config_.seed),
+      keep_alives_(per_endpoint_.size()) {
   assert(config_.validate());
+  take_config(config_);
   connections_.reserve(config_.max_size);
+}
+
+void LeasePool::take_config(PoolConfig config) {
+  config_ = with_bounded_times(std::move(config));
+  check_interval_ = config_.health_check_interval.count() > 0 ? config_.health_check_interval : longest;
 }
 
 void LeasePool::use_ledger(PermitLedger& ledger, std::uint32_t member) {
@@ -40,6 +45,7 @@ void LeasePool::start(Instant now) {
   if (phase_ != Phase::made) return;
   phase_ = Phase::running;
   active_time_.start(now);
+  if (config_.leak_threshold.count() > 0) overdue_scan_at_ = now;
   update_may_keep();
   pump(now);
 }
@@ -49,10 +55,12 @@ ConnectionHandle LeasePool::try_acquire_after_retiring(Instant now, const std::s
     const std::uint32_t index = idle_.pop_front(connections_);
     Connection& connection = connections_[index];
     if (connection.retire_at > now) {
+      note_reuse(connection, now);
       lend(connection, now, where);
       pump(now);
       return {connection.id, index};
     }
+    note_retirement(connection, now);
     close(index, connection.expires_at <= now ? CloseReason::lifetime : CloseReason::idle);
   }
   pump(now);
@@ -155,6 +163,8 @@ bool LeasePool::release_slowly(std::uint32_t index, Instant now, bool is_broken)
 void LeasePool::settle(std::uint32_t index, Instant now, bool is_fresh) {
   if (const auto reason = reason_to_go(connections_[index], now)) {
     close(index, *reason);
+  } else if (!is_fresh && leave_standby(index, now)) {
+    return;
   } else if (!waiters_.empty()) {
     grant(waiters_.front(), index, now, is_fresh);
   } else {
@@ -166,6 +176,7 @@ std::optional<CloseReason> LeasePool::reason_to_go(const Connection& connection,
   if (phase_ != Phase::running) return CloseReason::drained;
   if (size() > config_.max_size) return CloseReason::evicted;
   if (connection.expires_at <= now) return CloseReason::lifetime;
+  if (endpoints().is_removed(connection.attempt.endpoint)) return CloseReason::evicted;
   if (is_yielding_ && ledger_->has_waiting()) {
     if (waiters_.empty() || now - connection.created_at >= config_.permit_tenure) return CloseReason::evicted;
   }
@@ -193,7 +204,8 @@ void LeasePool::release_claims(Connection& connection) {
 
 void LeasePool::update_may_keep() {
   if (is_yielding_ && !ledger_->has_waiting()) is_yielding_ = false;
-  may_keep_ = phase_ == Phase::running && size() <= config_.max_size && !is_yielding_;
+  if (has_removed_) has_removed_ = endpoints().has_removed_in_use();
+  may_keep_ = phase_ == Phase::running && size() <= config_.max_size && !is_yielding_ && leaving_ == 0 && !has_removed_;
 }
 
 // Starts the dials that are wanted now. Called after everything that can change the demand.
@@ -206,6 +218,7 @@ void LeasePool::pump(Instant now) {
     ledger_->withdraw(ledger_member_);
     return;
   }
+  if (dials_back_ > 0) dial_back(now);
   while (dials_wanted(now) > 0) {
     if (!start_dial(now)) return;
   }
@@ -225,7 +238,8 @@ std::size_t LeasePool::dials_wanted(Instant now) {
   return wanted;
 }
 
-bool LeasePool::start_dial(Instant now) {
+// With `better_than`, at an endpoint of better priority than that one's.
+bool LeasePool::start_dial(Instant now, std::uint32_t better_than) {
   if (budget_ != nullptr && budget_->ready_at(now) > now) {
     wake_by(budget_->ready_at(now));
     return false;
@@ -239,16 +253,17 @@ bool LeasePool::start_dial(Instant now) {
     wake_by(budget_->ready_at(now));
     return false;
   }
-  const DialRounds::Attempt attempt = rounds_.start(now);
+  const auto attempt = better_than == no_index ? rounds_.start(now) : rounds_.start_better(better_than, now);
+  assert(attempt);
   const ConnectionHandle handle = connections_.add();
   Connection& connection = connections_[handle.index];
-  connection.attempt = attempt;
+  connection.attempt = *attempt;
   connection.created_at = now;
   const Instant deadline = now + config_.connect_timeout;
   connection.expires_at = deadline + config_.connect_timeout / 8;  // the connector's own, better error comes first
   wake_by(connection.expires_at);
   connecting_.push_back(connections_, handle.index);
-  actions_.push(Dial{handle, attempt.endpoint, deadline});
+  actions_.push(Dial{handle, attempt->endpoint, deadline});
   return true;
 }
 
@@ -266,14 +281,19 @@ bool LeasePool::dialed(ConnectionHandle handle, Instant now) {
   rounds_.succeeded(connection->attempt, now);
 
   connection->created_at = now;
-  const double shorter = config_.lifetime_jitter * rounds_.random().fraction();
-  const auto lifetime = static_cast<double>(config_.max_lifetime.count());
-  connection->expires_at = config_.max_lifetime.count() == 0
-                               ? now + longest
-                               : now + Nanoseconds(static_cast<std::int64_t>(lifetime * (1.0 - shorter)));
+  connection->expires_at = lifetime_end(now);
+  watch_standby(*connection, now);
+  const bool frees_another = connection->frees_another;
   settle(handle.index, now, true);
+  if (frees_another) free_one_standby(now);
   pump(now);
   return true;
+}
+
+Instant LeasePool::lifetime_end(Instant from) {
+  if (config_.max_lifetime.count() == 0) return from + longest;
+  const double share = 1.0 - config_.lifetime_jitter * rounds_.random().fraction();
+  return from + Nanoseconds(static_cast<std::int64_t>(static_cast<double>(config_.max_lifetime.count()) * share));
 }
 
 void LeasePool::dial_failed(ConnectionHandle handle, Error error, Instant now) {

@@ -15,6 +15,7 @@
 #include "marketprism/pool/connection_state.hpp"
 #include "marketprism/pool/deadline_heap.hpp"
 #include "marketprism/pool/dial_rounds.hpp"
+#include "marketprism/pool/keep_alive_estimator.hpp"
 #include "marketprism/pool/permit_ledger.hpp"
 #include "marketprism/pool/pool_config.hpp"
 #include "marketprism/pool/pool_stats.hpp"
@@ -57,7 +58,12 @@ struct Reject {  ///< the waiter gets an error
 struct Drained {         ///< the pool has stopped; nothing follows but the Close of what is left
   std::size_t left = 0;  ///< connections still held when the deadline passed
 };
-using LeaseAction = std::variant<Dial, AbortDial, Check, Close, Break, Grant, Reject, Drained>;
+struct Overdue {  ///< a lease is out for longer than leak_threshold (told once a lease): perhaps it was forgotten
+  ConnectionHandle connection;
+  Nanoseconds held{};
+  std::source_location holder;
+};
+using LeaseAction = std::variant<Dial, AbortDial, Check, Close, Break, Grant, Reject, Drained, Overdue>;
 
 /// The state machine of a pool of connections that are lent to one holder at a time. It knows connections by handle
 /// only; a driver owns the sockets, reports what happens to them and carries out the actions. After each call the
@@ -68,11 +74,11 @@ using LeaseAction = std::variant<Dial, AbortDial, Check, Close, Break, Grant, Re
 /// allocates nothing.
 class LeasePool {
  public:
-  /// `config` must be valid. With a `ledger`, each connection also needs a permit of it (`member` is this pool's number
-  /// in it).
-  LeasePool(PoolConfig config, std::vector<Endpoint> endpoints, EjectionConfig ejection = {});
+  /// `config` must be valid, `endpoints` not empty.
+  LeasePool(PoolConfig config, std::vector<Endpoint> endpoints);
   LeasePool(const LeasePool&) = delete;
   LeasePool& operator=(const LeasePool&) = delete;
+  /// Each connection also needs a permit of the ledger; `member` is this pool's number in it. Before `start`.
   void use_ledger(PermitLedger& ledger, std::uint32_t member);
   /// Dials are begun only as this allows. Before `start`.
   void use_connect_budget(ConnectBudget& budget) { budget_ = &budget; }
@@ -87,6 +93,8 @@ class LeasePool {
     Connection& connection = connections_[index];
     if (connection.retire_at <= now) [[unlikely]]
       return try_acquire_after_retiring(now, where);
+    if (now - connection.since >= KeepAliveEstimator::shortest) [[unlikely]]
+      note_reuse(connection, now);
     idle_.pop_front(connections_);
     lend(connection, now, where);
     return {connection.id, index};
@@ -133,6 +141,7 @@ class LeasePool {
   void count_error(ConnectionHandle handle);
 
   /// The outcome of a request over a connection to this endpoint, for the choice of endpoints.
+  void report_success(std::uint32_t endpoint, Instant now) { endpoints().succeeded(endpoint, now); }
   void report_failure(std::uint32_t endpoint, Instant now) { endpoints().failed(endpoint, now, rounds_.random()); }
 
   /// Times out waiters, dials and checks, retires and checks idle connections, dials again after a pause.
@@ -153,9 +162,23 @@ class LeasePool {
   /// Changes the limits of a running pool. Surplus idle connections are closed now, surplus active ones when returned.
   [[nodiscard]] Result<> resize(std::size_t min_size, std::size_t max_size, Instant now);
 
-  /// Closes connections to this endpoint after this idle time if max_idle_time is longer (a server's keep-alive hint, a
-  /// learned limit).
-  void set_idle_limit(std::uint32_t endpoint, Nanoseconds limit) { per_endpoint_[endpoint].idle_limit = limit; }
+  /// Changes everything but name, type, seed, dial_backoff and ejection of a running pool, like `resize`. Dials and
+  /// waiters keep the deadlines they have; the times of open connections are reckoned anew.
+  [[nodiscard]] Result<> reconfigure(PoolConfig config, Instant now);
+
+  /// Changes the endpoints of a running pool (names that resolve to other addresses, say). Dials and idle connections
+  /// to those that are gone are ended now, active ones when returned. `invalid_argument` when there is none.
+  [[nodiscard]] Result<> set_endpoints(std::vector<Endpoint> endpoints, Instant now);
+
+  /// The server announced that it closes idle connections after this time (`Keep-Alive: timeout`). Connections to this
+  /// endpoint are not idle for longer than min(max_idle_time, hint − 2 s, what was learned from its closes).
+  void set_keep_alive_hint(std::uint32_t endpoint, Nanoseconds hint);
+  /// Sets the second of these limits itself.
+  void set_idle_limit(std::uint32_t endpoint, Nanoseconds limit);
+  /// The least of these limits.
+  [[nodiscard]] Nanoseconds idle_limit(std::uint32_t endpoint) const {
+    return std::min(config_.max_idle_time, per_endpoint_[endpoint].idle_limit);
+  }
 
   [[nodiscard]] std::optional<LeaseAction> next_action() { return actions_.pop(); }
   [[nodiscard]] bool has_actions() const { return !actions_.empty(); }
@@ -191,6 +214,9 @@ class LeasePool {
     Instant idle_since{};
     std::uint64_t health_checks = 0;
     std::uint64_t errors = 0;
+    std::uint64_t overdue_use = 0;  // the use that was reported as overdue
+    bool is_failback = false;       // dialled to go back to a better endpoint …
+    bool frees_another = false;     // … and when it is up, a connection to a worse one goes
   };
 
   struct Waiter : SlabLinks {
@@ -205,7 +231,8 @@ class LeasePool {
     std::int64_t mean_connect_ns = 0;
     std::int64_t connect_ns = 0;
     std::int64_t connects = 0;
-    Nanoseconds idle_limit = Nanoseconds::max();
+    Nanoseconds idle_limit = Nanoseconds::max();       // the lesser of the announced and the learned
+    Nanoseconds announced_limit = Nanoseconds::max();  // by the server, less a margin
   };
 
   using Connections = Slab<Connection, ConnectionTag>;
@@ -236,11 +263,14 @@ class LeasePool {
     connection.state = ConnectionState::idle;
     connection.since = connection.idle_since = now;
     connection.check_at = now + check_interval_;
-    connection.retire_at =
-        std::min(connection.expires_at,
-                 now + std::min(config_.max_idle_time, per_endpoint_[connection.attempt.endpoint].idle_limit));
+    set_retire_at(connection);
     wake_by(std::min(connection.check_at, connection.retire_at));
     idle_.push_front(connections_, index);
+  }
+
+  void set_retire_at(Connection& connection) {
+    connection.retire_at =
+        std::min(connection.expires_at, connection.idle_since + idle_limit(connection.attempt.endpoint));
   }
 
   void wake_by(Instant when) {
@@ -259,7 +289,7 @@ class LeasePool {
 
   void pump(Instant now);
   std::size_t dials_wanted(Instant now);
-  bool start_dial(Instant now);
+  bool start_dial(Instant now, std::uint32_t better_than = no_index);
   void abandon_dial(std::uint32_t index);
   void fail_dial(std::uint32_t index, Error error, Instant now);
   void reject_hopeless(Instant now);
@@ -277,6 +307,22 @@ class LeasePool {
   void finish_drain(std::size_t left);
   void update_may_keep();
   void set_wake(Instant now);
+  void report_overdue(Instant now);
+  void take_config(PoolConfig config);
+  Instant lifetime_end(Instant from);
+
+  // lease_pool_endpoints.cpp
+  void watch_standby(const Connection& connection, Instant now);
+  void plan_failback(Instant now);
+  void stop_failback();
+  void dial_back(Instant now);
+  bool close_idle_standby(Instant now);
+  void free_one_standby(Instant now);
+  bool leave_standby(std::uint32_t index, Instant now);
+  void note_reuse(const Connection& connection, Instant now);
+  void note_server_close(const Connection& connection, Instant now);
+  void note_retirement(const Connection& connection, Instant now);
+  void apply_idle_limit(std::uint32_t endpoint);
 
   Error timeout_error(const Waiter& waiter, Instant now) const;
   Error dial_error(const Waiter& waiter, Instant now) const;
@@ -296,7 +342,7 @@ class LeasePool {
   std::int64_t time_saved_ns_ = 0;
   bool may_keep_ = false;  // running and within max_size, and no other loop may need our permits
   Instant wake_at_ = Instant::max();
-  Nanoseconds check_interval_;
+  Nanoseconds check_interval_{};
   PoolConfig config_;
 
   IndexList connecting_;
@@ -312,6 +358,14 @@ class LeasePool {
   Histogram checks_;
 
   DialRounds rounds_;
+  std::vector<KeepAliveEstimator> keep_alives_;  // one an endpoint
+  Instant failback_at_ = Instant::max();         // while connections to a standby are open
+  std::uint32_t failback_from_ = 0;              // the worst of these endpoints
+  std::size_t dials_back_ = 0;                   // to better endpoints, to be begun now
+  std::size_t leaving_ = 0;                      // connections to a standby that go when they are returned
+  std::size_t places_freed_ = 0;                 // by some that went before the dial that replaces them
+  bool has_removed_ = false;                     // connections to endpoints that were taken out of the set
+  Instant overdue_scan_at_ = Instant::max();
   ConnectBudget* budget_ = nullptr;
   PermitLedger* ledger_ = nullptr;
   std::uint32_t ledger_member_ = PermitLedger::no_member;

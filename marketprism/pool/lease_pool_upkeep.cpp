@@ -9,7 +9,11 @@ namespace marketprism::pool {
 void LeasePool::tick(Instant now) {
   time_out_waiters(now);
   time_out_work(now);
-  if (phase_ == Phase::running) retire_and_check_idle(now);
+  if (phase_ == Phase::running) {
+    retire_and_check_idle(now);
+    plan_failback(now);
+    report_overdue(now);
+  }
   if (phase_ == Phase::draining && now >= drain_deadline_) break_held(now);
   pump(now);
   set_wake(now);
@@ -27,6 +31,7 @@ void LeasePool::set_wake(Instant now) {
     if (may_start_check) by(check_due(connections_[i]));
   }
   if (phase_ == Phase::draining) by(drain_deadline_);
+  if (phase_ == Phase::running) by(std::min(failback_at_, overdue_scan_at_));
   wake_at_ = wake;
   if (phase_ == Phase::running) dials_wanted(now);  // wakes at the end of a pause if something is wanted
 }
@@ -68,6 +73,7 @@ void LeasePool::retire_and_check_idle(Instant now) {
     const Connection& connection = connections_[i];
     const std::uint32_t next = connection.prev;
     if (connection.retire_at <= now) {
+      note_retirement(connection, now);
       idle_.erase(connections_, i);
       close(i, connections_[i].expires_at <= now ? CloseReason::lifetime : CloseReason::idle);
     } else if (checking_.size() < config_.max_checking && check_due(connection) <= now) {
@@ -115,6 +121,7 @@ void LeasePool::finish_check(std::uint32_t index, bool is_healthy, Instant now) 
   }
   if (const auto reason = reason_to_go(connection, now)) return close(index, *reason);
   if (connection.retire_at <= now) return close(index, CloseReason::idle);
+  if (leave_standby(index, now)) return;
   if (!waiters_.empty()) return grant(waiters_.front(), index, now, false);
   put_back_in_order(index, now);
 }
@@ -143,7 +150,10 @@ void LeasePool::died(ConnectionHandle handle, Instant now) {
       ++connection->errors;
       connection->state = ConnectionState::failed;
       return;
-    case ConnectionState::idle: idle_.erase(connections_, handle.index); break;
+    case ConnectionState::idle:
+      note_server_close(*connection, now);
+      idle_.erase(connections_, handle.index);
+      break;
     case ConnectionState::checking: checking_.erase(connections_, handle.index); break;
     default: return;
   }
@@ -234,12 +244,30 @@ Result<> LeasePool::resize(std::size_t min_size, std::size_t max_size, Instant n
   PoolConfig changed = config_;
   changed.min_size = min_size;
   changed.max_size = max_size;
-  if (auto ok = changed.validate(); !ok) return ok;
-  active_time_.advance(now, active_);
-  active_time_.scale(static_cast<double>(max_size) /
-                     static_cast<double>(config_.max_size));  // it is relative to max_size
-  config_.min_size = min_size;
-  config_.max_size = max_size;
+  return reconfigure(std::move(changed), now);
+}
+
+Result<> LeasePool::reconfigure(PoolConfig config, Instant now) {
+  config.name = config_.name;
+  config.type = config_.type;
+  config.seed = config_.seed;
+  if (auto ok = config.validate(); !ok) return ok;
+  active_time_.advance(now, active_);  // it is relative to max_size
+  active_time_.scale(static_cast<double>(config.max_size) / static_cast<double>(config_.max_size));
+  const bool has_new_times =
+      config.max_lifetime != config_.max_lifetime || config.lifetime_jitter != config_.lifetime_jitter;
+  take_config(std::move(config));
+  stop_failback();
+  for (std::uint32_t i = 0; i < connections_.end(); ++i) {
+    Connection& connection = connections_[i];
+    if (connection.id == 0 || connection.state == ConnectionState::connecting) continue;
+    if (has_new_times) connection.expires_at = lifetime_end(connection.created_at);
+    watch_standby(connection, now);
+    if (connection.state == ConnectionState::idle) connection.check_at = connection.since + check_interval_;
+  }
+  for (std::uint32_t i = 0; i < per_endpoint_.size(); ++i) apply_idle_limit(i);
+  overdue_scan_at_ = config_.leak_threshold.count() > 0 && phase_ == Phase::running ? now : Instant::max();
+  wake_by(now);
   shrink();
   update_may_keep();
   pump(now);
@@ -249,6 +277,20 @@ Result<> LeasePool::resize(std::size_t min_size, std::size_t max_size, Instant n
 void LeasePool::shrink() {
   while (size() > config_.max_size && !connecting_.empty()) abandon_dial(connecting_.back());
   while (size() > config_.max_size && !idle_.empty()) evict_oldest_idle();
+}
+
+// Leases that are out for too long, each once. Looked for now and then only, so that acquire and release pay nothing.
+void LeasePool::report_overdue(Instant now) {
+  if (now < overdue_scan_at_) return;
+  overdue_scan_at_ = now + std::max<Nanoseconds>(config_.leak_threshold / 4, std::chrono::milliseconds(1));
+  for (std::uint32_t i = 0; i < connections_.end(); ++i) {
+    Connection& connection = connections_[i];
+    if (connection.state != ConnectionState::active || connection.id == 0) continue;
+    if (connection.overdue_use == connection.uses || now - connection.since <= config_.leak_threshold) continue;
+    connection.overdue_use = connection.uses;
+    ++counters_.overdue;
+    actions_.push(Overdue{connections_.handle_of(i), now - connection.since, connection.holder});
+  }
 }
 
 }  // namespace marketprism::pool

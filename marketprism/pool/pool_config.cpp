@@ -1,20 +1,36 @@
 #include "marketprism/pool/pool_config.hpp"
 
 #include <algorithm>
+#include <initializer_list>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
 namespace marketprism::pool {
 namespace {
 
-std::unexpected<Error> refuse(const PoolConfig& config, std::string_view what) {
-  return fail(ErrorCode::invalid_argument, fmt::format("pool '{}': {}", config.name, what), true);
+std::unexpected<Error> refuse(std::string_view pool, std::string_view what) {
+  return fail(ErrorCode::invalid_argument, fmt::format("pool '{}': {}", pool, what), true);
+}
+std::unexpected<Error> refuse(const PoolConfig& config, std::string_view what) { return refuse(config.name, what); }
+
+using NamedTime = std::pair<std::string_view, Nanoseconds>;
+
+Result<> require_positive(std::string_view pool, std::initializer_list<NamedTime> times) {
+  for (const auto& [option, value] : times) {
+    if (value.count() <= 0) {
+      return refuse(pool, fmt::format("{} must be longer than 0, not {} ns", option, value.count()));
+    }
+  }
+  return {};
 }
 
-Result<> require_positive(const PoolConfig& config, std::string_view option, Nanoseconds value) {
-  if (value.count() > 0) return {};
-  return refuse(config, fmt::format("{} must be longer than 0, not {} ns", option, value.count()));
+Result<> require_not_negative(std::string_view pool, std::initializer_list<NamedTime> times) {
+  for (const auto& [option, value] : times) {
+    if (value.count() < 0) return refuse(pool, fmt::format("{} is negative ({} ns)", option, value.count()));
+  }
+  return {};
 }
 
 Result<> check_sizes(const PoolConfig& c) {
@@ -32,16 +48,34 @@ Result<> check_sizes(const PoolConfig& c) {
   return {};
 }
 
+Result<> check_ejection(const PoolConfig& c) {
+  const EjectionConfig& e = c.ejection;
+  if (e.consecutive_failures == 0)
+    return refuse(c, "ejection.consecutive_failures is 0: every endpoint would be ejected");
+  if (auto ok = require_positive(c.name, {{"ejection.time", e.time}, {"ejection.window", e.window}}); !ok) return ok;
+  if (e.time_max < e.time) return refuse(c, "ejection.time_max is shorter than ejection.time");
+  if (auto ok = require_not_negative(c.name, {{"ejection.recovery", e.recovery}}); !ok) return ok;
+  if (!(e.jitter >= 0.0 && e.jitter <= 1.0)) return refuse(c, "ejection.jitter is not within 0 and 1");
+  if (!(e.outlier_gap > 0.0 && e.outlier_gap < 1.0)) return refuse(c, "ejection.outlier_gap is not between 0 and 1");
+  return {};
+}
+
 Result<> check_times(const PoolConfig& c) {
-  const std::pair<std::string_view, Nanoseconds> positive[] = {{"max_idle_time", c.max_idle_time},
-                                                               {"acquire_timeout", c.acquire_timeout},
-                                                               {"connect_timeout", c.connect_timeout},
-                                                               {"health_check_timeout", c.health_check_timeout}};
-  for (const auto& [option, value] : positive) {
-    if (auto ok = require_positive(c, option, value); !ok) return ok;
+  if (auto ok = require_positive(c.name, {{"max_idle_time", c.max_idle_time},
+                                          {"acquire_timeout", c.acquire_timeout},
+                                          {"connect_timeout", c.connect_timeout},
+                                          {"health_check_timeout", c.health_check_timeout}});
+      !ok) {
+    return ok;
   }
-  if (c.max_lifetime.count() < 0) return refuse(c, "max_lifetime is negative; 0 means no limit");
-  if (c.health_check_interval.count() < 0) return refuse(c, "health_check_interval is negative; 0 means no checks");
+  if (auto ok = require_not_negative(c.name, {{"max_lifetime", c.max_lifetime},  // 0: no limit, or never
+                                              {"health_check_interval", c.health_check_interval},
+                                              {"permit_tenure", c.permit_tenure},
+                                              {"failback_interval", c.failback_interval},
+                                              {"leak_threshold", c.leak_threshold}});
+      !ok) {
+    return ok;
+  }
   if (!(c.lifetime_jitter >= 0.0 && c.lifetime_jitter <= 0.025)) {
     return refuse(c, fmt::format("lifetime_jitter {} is not within 0 and 0.025", c.lifetime_jitter));
   }
@@ -57,7 +91,8 @@ Result<> check_times(const PoolConfig& c) {
 Result<> PoolConfig::validate() const {
   if (name.empty()) return refuse(*this, "it has no name");
   if (auto ok = check_sizes(*this); !ok) return ok;
-  return check_times(*this);
+  if (auto ok = check_times(*this); !ok) return ok;
+  return check_ejection(*this);
 }
 
 HttpPoolConfig::HttpPoolConfig() {
@@ -75,12 +110,12 @@ Result<> HttpPoolConfig::validate() const {
     return refuse(connections,
                   fmt::format("max_per_host {} is larger than max_size {}", max_per_host, connections.max_size));
   }
-  const std::pair<std::string_view, Nanoseconds> positive[] = {{"total_timeout", total_timeout},
-                                                               {"read_timeout", read_timeout},
-                                                               {"dns_ttl", dns_ttl},
-                                                               {"keep_alive", keep_alive}};
-  for (const auto& [option, value] : positive) {
-    if (auto ok = require_positive(connections, option, value); !ok) return ok;
+  if (auto ok = require_positive(connections.name, {{"total_timeout", total_timeout},
+                                                    {"read_timeout", read_timeout},
+                                                    {"dns_ttl", dns_ttl},
+                                                    {"keep_alive", keep_alive}});
+      !ok) {
+    return ok;
   }
   if (!(retry_budget.share >= 0.0 && retry_budget.share <= 1.0)) {
     return refuse(connections, fmt::format("retry_budget.share {} is not within 0 and 1", retry_budget.share));
@@ -97,18 +132,19 @@ WebSocketPoolConfig::WebSocketPoolConfig() {
 
 Result<> WebSocketPoolConfig::validate() const {
   if (auto ok = connections.validate(); !ok) return ok;
-  if (slots.streams_per_connection == 0) return refuse(connections, "slots.streams_per_connection is 0");
-  if (slots.streams_per_message == 0) return refuse(connections, "slots.streams_per_message is 0");
-  const std::pair<std::string_view, Nanoseconds> positive[] = {{"ping_interval", ping_interval},
-                                                               {"pong_timeout", pong_timeout},
-                                                               {"close_timeout", close_timeout},
-                                                               {"slots.messages.interval", slots.messages.interval},
-                                                               {"slots.subscribe_timeout", slots.subscribe_timeout},
-                                                               {"slots.overlap_timeout", slots.overlap_timeout}};
-  for (const auto& [option, value] : positive) {
-    if (auto ok = require_positive(connections, option, value); !ok) return ok;
-  }
-  return {};
+  if (auto ok = slots.validate(connections.name); !ok) return ok;
+  return require_positive(
+      connections.name,
+      {{"ping_interval", ping_interval}, {"pong_timeout", pong_timeout}, {"close_timeout", close_timeout}});
+}
+
+Result<> SlotConfig::validate(const std::string& pool) const {
+  if (streams_per_connection == 0) return refuse(pool, "slots.streams_per_connection is 0");
+  if (streams_per_message == 0) return refuse(pool, "slots.streams_per_message is 0");
+  if (max_streams == 0) return refuse(pool, "slots.max_streams is 0: no stream could ever be placed");
+  return require_positive(pool, {{"slots.messages.interval", messages.interval},
+                                 {"slots.subscribe_timeout", subscribe_timeout},
+                                 {"slots.overlap_timeout", overlap_timeout}});
 }
 
 }  // namespace marketprism::pool

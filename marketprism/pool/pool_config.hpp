@@ -8,6 +8,7 @@
 #include "marketprism/base/time.hpp"
 #include "marketprism/pool/backoff.hpp"
 #include "marketprism/pool/connection_state.hpp"
+#include "marketprism/pool/endpoint_set.hpp"
 #include "marketprism/pool/rate_limiter.hpp"
 #include "marketprism/pool/retry_budget.hpp"
 
@@ -36,6 +37,12 @@ struct PoolConfig {
 
   unsigned retry_attempts = 3;  ///< dial rounds after the first failed one before waiters get the dial's error
   BackoffConfig dial_backoff;   ///< pause between failed rounds; a round tries every endpoint once
+  EjectionConfig ejection;      ///< when an endpoint that fails is left alone, and for how long
+  Nanoseconds failback_interval = std::chrono::seconds(1);  ///< while an endpoint of better priority is usable again,
+                                                            ///< an eighth of the connections to worse ones is replaced
+                                                            ///< in each such time; 0: never
+  bool learn_keep_alive = true;   ///< retire idle connections before the age at which the server was seen closing them
+  Nanoseconds leak_threshold{0};  ///< a lease held longer is reported once, with the place that took it; 0: never
   Nanoseconds permit_tenure = std::chrono::milliseconds(100);  ///< with a ledger: a busy connection is given up for a
                                                                ///< starving loop only when it is older than this
   std::uint64_t seed = 0;                                      ///< of jitter and endpoint choice
@@ -74,6 +81,9 @@ struct SlotConfig {
   Nanoseconds overlap_timeout =
       std::chrono::seconds(60);       ///< a rotation not finished by then is given up and tried again
   std::size_t max_streams = 100'000;  ///< one more is refused with `exhausted`
+
+  /// A named error for limits and times that are zero or negative; `pool` is the name it appears under.
+  [[nodiscard]] Result<> validate(const std::string& pool) const;
 };
 
 /// `WebSocketConnectionPool`.

@@ -33,6 +33,7 @@ PoolCounters& PoolCounters::operator+=(const PoolCounters& other) {
   stopped += other.stopped;
   health_checks += other.health_checks;
   failed_checks += other.failed_checks;
+  overdue += other.overdue;
   for (std::size_t i = 0; i < closed.size(); ++i) closed[i] += other.closed[i];
   return *this;
 }

@@ -31,6 +31,7 @@ struct PoolCounters {
   std::uint64_t stopped = 0;        ///< acquires refused or ended because the pool was not running
   std::uint64_t health_checks = 0;  ///< checks that ended
   std::uint64_t failed_checks = 0;  ///< … badly
+  std::uint64_t overdue = 0;        ///< leases that were held longer than leak_threshold
   std::array<std::uint64_t, close_reason_count> closed{};  ///< by CloseReason
 
   /// All acquires that have ended, whatever way.

@@ -59,7 +59,7 @@ const SlotPool::Slot& SlotPool::slot_on(const Stream& stream, std::uint32_t conn
 }
 
 bool SlotPool::is_usable(const Connection& connection) const {
-  return connection.id != 0 && connection.is_up && connection.replaced_by == no_index &&
+  return connection.id != 0 && connection.is_up && !connection.is_surplus && connection.replaced_by == no_index &&
          connection.slots.size() + connection.to_drop.size() < slot_config_.streams_per_connection;
 }
 

@@ -85,11 +85,14 @@ struct SlotStats {
 /// and keeps the rate of control messages of each connection. `min_size` plays no part; a rotation may exceed max_size
 /// by one connection.
 ///
+/// When an endpoint of better priority is usable again, connections to worse ones are replaced in the same way, one at
+/// a time.
+///
 /// Driven like LeasePool: after each call take all actions, call `tick` at `wake_at`. Owned by one event loop, no lock.
 class SlotPool {
  public:
   /// `config` must be valid.
-  SlotPool(PoolConfig config, SlotConfig slots, std::vector<Endpoint> endpoints, EjectionConfig ejection = {});
+  SlotPool(PoolConfig config, SlotConfig slots, std::vector<Endpoint> endpoints);
   SlotPool(const SlotPool&) = delete;
   SlotPool& operator=(const SlotPool&) = delete;
   /// Dials are begun only as this allows. Before `start`.
@@ -129,6 +132,15 @@ class SlotPool {
   void lost(SlotConnection connection, Instant now);
   /// The venue will cut this connection soon: replace it now.
   void closing(SlotConnection connection, Instant now);
+
+  /// Changes the limits, times and rates of a running pool; name, type, seed, dial_backoff and ejection stay. Streams
+  /// on surplus connections move to others without a break. `exhausted` when fewer streams could be carried than there
+  /// are.
+  [[nodiscard]] Result<> reconfigure(PoolConfig config, Instant now);
+  [[nodiscard]] Result<> resize(std::size_t max_size, Instant now);
+  /// Changes the endpoints of a running pool. Connections to those that are gone are replaced like old ones, one at a
+  /// time. `invalid_argument` when there is none.
+  [[nodiscard]] Result<> set_endpoints(std::vector<Endpoint> endpoints, Instant now);
 
   void tick(Instant now);
   [[nodiscard]] Instant wake_at() const { return wake_at_; }
@@ -180,6 +192,8 @@ class SlotPool {
 
   struct Connection : SlabLinks {
     bool is_up = false;
+    bool is_surplus = false;               // over max_size after a resize: its streams move away, it takes no more
+    CloseReason replaced_for{};            // retiring: why
     std::uint32_t replaced_by = no_index;  // retiring: the connection that takes over; it takes no more streams itself
     std::uint32_t replaces = no_index;     // the retiring connection whose streams come here
     DialRounds::Attempt attempt;
@@ -223,16 +237,24 @@ class SlotPool {
   void send_drops(std::uint32_t index);
   void send_asks(std::uint32_t index, Instant now);
 
+  // slot_pool_changes.cpp
+  void take_config(PoolConfig config);
+  void shed_surplus(Instant now);
+  [[nodiscard]] std::uint32_t least_used() const;
+  void move_away(std::uint32_t index, Instant now);
+  void watch_standby(const Connection& connection, Instant now);
+
   // slot_pool_connections.cpp
   void pump(Instant now);
   [[nodiscard]] std::size_t dials_wanted() const;
   bool may_dial(Instant now);
-  std::uint32_t start_dial(Instant now);
+  std::uint32_t start_dial(Instant now, std::uint32_t better_than = no_index);
+  void abandon_dial(std::uint32_t index);
   void fail_dial(std::uint32_t index, Error error, Instant now);
   void close(std::uint32_t index, CloseReason reason);
   void forget(std::uint32_t index);
   void drop_connection(std::uint32_t index, CloseReason reason, std::string_view why, Instant now);
-  void begin_rotation(std::uint32_t index, Instant now);
+  void begin_rotation(std::uint32_t index, CloseReason why, Instant now);
   [[nodiscard]] std::uint32_t room_for(std::uint32_t index) const;
   void carry_over(std::uint32_t from, std::uint32_t to, Instant now);
   void finish_rotation(std::uint32_t index, Instant now);
@@ -252,7 +274,8 @@ class SlotPool {
   std::deque<StreamHandle> unplaced_;
   std::size_t waiting_for_room_ = 0;  // of unplaced_, after the last placing: those that may be placed now
   std::size_t connecting_ = 0;
-  bool is_rotating_ = false;  // one connection at a time
+  bool is_rotating_ = false;              // one connection at a time
+  Instant failback_at_ = Instant::max();  // while connections to a standby are open
   DialRounds rounds_;
   ConnectBudget* budget_ = nullptr;
   ActionQueue<SlotAction> actions_;

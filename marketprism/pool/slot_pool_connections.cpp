@@ -6,19 +6,12 @@
 #include "marketprism/pool/slot_pool.hpp"
 
 namespace marketprism::pool {
-namespace {
-
-constexpr Nanoseconds longest = std::chrono::hours(24 * 365 * 30);  // "never", but may be added to a time
-
-}  // namespace
-
-SlotPool::SlotPool(PoolConfig config, SlotConfig slots, std::vector<Endpoint> endpoints, EjectionConfig ejection)
+SlotPool::SlotPool(PoolConfig config, SlotConfig slots, std::vector<Endpoint> endpoints)
     : config_(std::move(config)),
       slot_config_(slots),
-      rounds_(std::move(endpoints), ejection, config_.dial_backoff, config_.seed) {
+      rounds_(std::move(endpoints), config_.ejection, config_.dial_backoff, config_.seed) {
   assert(config_.validate());
-  config_.max_idle_time = std::min(config_.max_idle_time, longest);
-  config_.max_lifetime = std::min(config_.max_lifetime, longest);
+  take_config(config_);
 }
 
 void SlotPool::start(Instant now) {
@@ -33,6 +26,7 @@ void SlotPool::tick(Instant now) {
     time_out_asks(now);
     find_silent(now);
     retire(now);
+    shed_surplus(now);
     pump(now);
   }
   set_wake(now);
@@ -73,18 +67,20 @@ bool SlotPool::may_dial(Instant now) {
   return true;
 }
 
-std::uint32_t SlotPool::start_dial(Instant now) {
-  const DialRounds::Attempt attempt = rounds_.start(now);
+// With `better_than`, at an endpoint of better priority than that one's.
+std::uint32_t SlotPool::start_dial(Instant now, std::uint32_t better_than) {
+  const auto attempt = better_than == no_index ? rounds_.start(now) : rounds_.start_better(better_than, now);
+  assert(attempt);
   const SlotConnection handle = connections_.add();
   Connection& connection = connections_[handle.index];
-  connection.attempt = attempt;
+  connection.attempt = *attempt;
   connection.created_at = now;
   connection.messages = TokenBucket(slot_config_.messages);
   const Instant deadline = now + config_.connect_timeout;
   connection.expires_at = deadline + config_.connect_timeout / 8;
   wake_by(connection.expires_at);
   ++connecting_;
-  actions_.push(SlotDial{handle, attempt.endpoint, deadline});
+  actions_.push(SlotDial{handle, attempt->endpoint, deadline});
   return handle.index;
 }
 
@@ -99,13 +95,14 @@ bool SlotPool::dialed(SlotConnection handle, Instant now) {
   connection->is_up = true;
   connection->created_at = connection->unused_since = now;
   connection->expires_at = lifetime_end(now);
+  watch_standby(*connection, now);
   if (connection->replaces != no_index) carry_over(connection->replaces, handle.index, now);
   wake_by(now);
   return true;
 }
 
 Instant SlotPool::lifetime_end(Instant now) {
-  if (config_.max_lifetime.count() == 0) return now + longest;
+  if (config_.max_lifetime.count() == 0) return Instant::max();
   const double share = 1.0 - config_.lifetime_jitter * rounds_.random().fraction();
   return now + Nanoseconds(static_cast<std::int64_t>(static_cast<double>(config_.max_lifetime.count()) * share));
 }
@@ -123,6 +120,16 @@ void SlotPool::fail_dial(std::uint32_t index, Error error, Instant now) {
   ++counters_.failures;
   --connecting_;
   rounds_.failed(connections_[index].attempt, std::move(error), now);
+  forget(index);
+}
+
+void SlotPool::abandon_dial(std::uint32_t index) {
+  const std::uint32_t old = connections_[index].replaces;
+  if (old != no_index && connections_[old].replaced_by == index) unlink_rotation(old);
+  ++counters_.dials;
+  ++counters_.abandoned;
+  --connecting_;
+  actions_.push(SlotAbortDial{connections_.handle_of(index)});
   forget(index);
 }
 
@@ -192,43 +199,51 @@ void SlotPool::count_message(SlotConnection handle, Instant now) {
   if (Connection* connection = connections_.find(handle)) connection->messages.take(now);
 }
 
-// What is unused for too long goes; what is too old is replaced, one at a time.
+// What is unused for too long goes; what is too old, or on a standby without need, is replaced, one at a time.
 void SlotPool::retire(Instant now) {
+  const bool may_go_back = now >= failback_at_;
+  if (may_go_back) failback_at_ = Instant::max();
   for (std::uint32_t i = 0; i < connections_.end(); ++i) {
     const Connection& connection = connections_[i];
     if (connection.id == 0 || !connection.is_up) continue;
+    if (may_go_back) watch_standby(connection, now);
     if (connection.replaced_by != no_index) {
       if (connection.rotation_ends <= now) give_up_rotation(i, now);
       continue;
     }
-    if (connection.replaces != no_index) continue;
+    if (connection.replaces != no_index || connection.is_surplus) continue;
     const bool is_old = connection.expires_at <= now;
     if (connection.slots.empty() && connection.to_drop.empty()) {
       const bool is_unused = connection.unused_since + config_.max_idle_time <= now;
       if (is_old || is_unused) close(i, is_old ? CloseReason::lifetime : CloseReason::idle);
     } else if (is_old && !is_rotating_) {
-      begin_rotation(i, now);
+      begin_rotation(i, CloseReason::lifetime, now);
+    } else if (may_go_back && !is_rotating_ && endpoints().has_better(connection.attempt.endpoint, now)) {
+      begin_rotation(i, CloseReason::evicted, now);
     }
   }
 }
 
 // A rotation may exceed max_size by one connection. When one that was given up has left that one behind, the streams go
 // to a connection that is up already.
-void SlotPool::begin_rotation(std::uint32_t index, Instant now) {
+void SlotPool::begin_rotation(std::uint32_t index, CloseReason why, Instant now) {
+  const bool goes_back = why == CloseReason::evicted;
   std::uint32_t replacement = no_index;
   if (connections_.size() > config_.max_size) {
+    if (goes_back) return;
     replacement = room_for(index);
     if (replacement == no_index) {
       connections_[index].expires_at = now + slot_config_.overlap_timeout;
       return;
     }
   } else if (may_dial(now)) {
-    replacement = start_dial(now);  // may move the records
+    replacement = start_dial(now, goes_back ? connections_[index].attempt.endpoint : no_index);  // may move the records
   } else {
     return;
   }
   connections_[replacement].replaces = index;
   connections_[index].replaced_by = replacement;
+  connections_[index].replaced_for = why;
   connections_[index].rotation_ends = now + config_.connect_timeout + slot_config_.overlap_timeout;
   wake_by(connections_[index].rotation_ends);
   is_rotating_ = true;
@@ -270,7 +285,7 @@ void SlotPool::carry_over(std::uint32_t from, std::uint32_t to, Instant now) {
 void SlotPool::finish_rotation(std::uint32_t index, Instant now) {
   unlink_rotation(index);
   ++slot_counters_.rotations;
-  close(index, CloseReason::lifetime);
+  close(index, connections_[index].replaced_for);
   wake_by(now);
 }
 
@@ -311,7 +326,8 @@ void SlotPool::set_wake(Instant now) {
     if (streams_[handle.index].retry_at > now) by(streams_[handle.index].retry_at);
   }
   if (dials_wanted() > 0) by(may_dial_at);
-  by(silence_scan_at_);
+  if (connections_.size() > config_.max_size + (is_rotating_ ? 1 : 0)) by(now + slot_config_.overlap_timeout / 64);
+  by(std::min(silence_scan_at_, failback_at_));
   wake_at_ = phase_ == Phase::running ? wake : Instant::max();
 }
 

@@ -15,11 +15,7 @@ void SlotPool::drain(Instant now) {
       close(i, CloseReason::drained);
       continue;
     }
-    --connecting_;
-    ++counters_.dials;
-    ++counters_.abandoned;
-    actions_.push(SlotAbortDial{connections_.handle_of(i)});
-    forget(i);
+    abandon_dial(i);
   }
   for (std::uint32_t i = 0; i < streams_.end(); ++i) {
     if (streams_[i].id == 0) continue;

@@ -104,6 +104,95 @@ TEST(EndpointSet, WithNothingElseLeftAnEjectedEndpointIsTried) {
   EXPECT_EQ(set.choose(start, random, {false, true}), 0U);
 }
 
+// 100 outcomes of each endpoint, spread evenly; then a failure at the end of the window lets them be compared.
+void pass_window(EndpointSet& set, std::initializer_list<int> failures_in_100, Instant now, Random& random) {
+  for (int i = 0; i < 100; ++i) {
+    std::uint32_t endpoint = 0;
+    for (const int failures : failures_in_100) {
+      if (i * failures / 100 != (i + 1) * failures / 100) {
+        set.failed(endpoint, now, random);
+      } else {
+        set.succeeded(endpoint, now);
+      }
+      ++endpoint;
+    }
+  }
+  set.failed(0, now + 10s, random);
+}
+
+TEST(EndpointSet, EjectsWhatSucceedsFarLessOftenThanTheOthers) {
+  Random random(1);
+  EndpointSet set(endpoints({{0, 1}, {0, 1}, {0, 1}}));
+  set.failed(0, start, random);  // begins the first window
+  pass_window(set, {2, 40, 3}, start, random);
+  EXPECT_TRUE(set.is_ejected(1, start + 10s));
+  EXPECT_FALSE(set.is_ejected(0, start + 10s) || set.is_ejected(2, start + 10s));
+  EXPECT_EQ(set.outlier_ejections(), 1U);
+  EXPECT_EQ(set.consecutive_failures(1), 0U);  // it was not failures in a row
+}
+
+TEST(EndpointSet, NoOutlierWhereAllFailAlikeOrTooLittleIsKnown) {
+  Random random(1);
+  EndpointSet alike(endpoints({{0, 1}, {0, 1}, {0, 1}}));
+  alike.failed(0, start, random);
+  pass_window(alike, {40, 45, 50}, start, random);
+  EXPECT_EQ(alike.ejections(), 0U);
+
+  EjectionConfig config;
+  config.window_outcomes = 200;
+  EndpointSet unknown(endpoints({{0, 1}, {0, 1}}), config);
+  unknown.failed(0, start, random);
+  pass_window(unknown, {0, 40}, start, random);
+  EXPECT_EQ(unknown.ejections(), 0U);
+
+  config.window_outcomes = 0;
+  EndpointSet off(endpoints({{0, 1}, {0, 1}}), config);
+  off.failed(0, start, random);
+  pass_window(off, {0, 40}, start, random);
+  EXPECT_EQ(off.ejections(), 0U);
+}
+
+TEST(EndpointSet, OfManyOutliersAtMostHalfAreEjectedTheWorstFirst) {
+  Random random(1);
+  EndpointSet set(endpoints({{0, 1}, {0, 1}, {0, 1}, {0, 1}}));
+  set.failed(0, start, random);
+  pass_window(set, {0, 60, 75, 70}, start, random);
+  EXPECT_TRUE(set.is_ejected(2, start + 10s));
+  EXPECT_FALSE(set.is_ejected(0, start + 10s));
+  std::size_t ejected = 0;
+  for (std::uint32_t i = 0; i < 4; ++i) ejected += set.is_ejected(i, start + 10s) ? 1 : 0;
+  EXPECT_LE(ejected, 2U);
+}
+
+TEST(EndpointSet, AChangeKeepsWhatStaysAndForgetsWhatIsGone) {
+  Random random(1);
+  EndpointSet set(endpoints({{0, 1}, {0, 1}}));
+  fail_times(set, 1, 5, start, random);
+  set.connection_opened(0);
+  const auto added = set.replace({{"host1", 80, false, "", 0, 1}, {"new", 80, false, "", 0, 1}});
+  ASSERT_EQ(added, std::vector<std::uint32_t>{2});  // the place of host0 is in use
+  EXPECT_TRUE(set.is_removed(0) && set.has_removed_in_use());
+  EXPECT_TRUE(set.is_ejected(1, start));
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(set.choose(start, random), 2U);
+  set.connection_closed(0);
+  EXPECT_FALSE(set.has_removed_in_use());
+  EXPECT_EQ(set.replace({{"host0", 80, false, "", 0, 1}}).size(), 0U);  // back again, under its old index
+  EXPECT_EQ(set.choose(start, random), 0U);
+}
+
+TEST(EndpointSet, ABetterEndpointIsProvenByASuccessOnly) {
+  Random random(1);
+  EndpointSet set(endpoints({{0, 1}, {1, 1}}));
+  EXPECT_TRUE(set.is_standby(1) && set.has_better(1, start));
+  EXPECT_FALSE(set.is_standby(0) || set.has_proven_better(1, start));
+  EXPECT_EQ(set.choose_better(1, start, random), 0U);
+  EXPECT_FALSE(set.choose_better(0, start, random));
+  set.succeeded(0, start);
+  EXPECT_TRUE(set.has_proven_better(1, start));
+  set.failed(0, start, random);
+  EXPECT_FALSE(set.has_proven_better(1, start));
+}
+
 TEST(Endpoint, IsNamedByHostAndPort) {
   EXPECT_EQ((Endpoint{"venue.example", 443, true, "", 0, 1}).name(), "venue.example:443");
   EXPECT_EQ((Endpoint{"::1", 80, false, "", 0, 1}).name(), "[::1]:80");

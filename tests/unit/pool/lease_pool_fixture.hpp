@@ -39,6 +39,7 @@ class LeasePoolTest : public testing::Test {
       if (const auto* broken = std::get_if<Break>(&*action)) broken_.push_back(broken->connection);
       if (const auto* grant = std::get_if<Grant>(&*action)) grants_.push_back(*grant);
       if (const auto* reject = std::get_if<Reject>(&*action)) errors_.push_back(reject->error);
+      if (const auto* overdue = std::get_if<Overdue>(&*action)) overdue_.push_back(*overdue);
       if (const auto* drained = std::get_if<Drained>(&*action)) drained_ = *drained;
     }
   }
@@ -91,6 +92,7 @@ class LeasePoolTest : public testing::Test {
   std::vector<Close> closed_;
   std::vector<Grant> grants_;
   std::vector<Error> errors_;
+  std::vector<Overdue> overdue_;
   std::optional<Drained> drained_;
 };
 

@@ -170,6 +170,21 @@ TEST_F(LeasePoolTest, RatesAreSharesAndMeansCountWhatWasTimed) {
   EXPECT_NEAR(stats.utilization_mean, 49.0 / 59.0 / 2.0, 1e-9);
 }
 
+TEST_F(LeasePoolTest, WhatFailedIsCounted) {
+  config_.retry_attempts = 0;
+  wait();
+  fail_dial();
+  EXPECT_EQ(pool().counters().failures, 1U);
+  EXPECT_EQ(pool().counters().dial_errors, 1U);
+  pass(1s);
+  const ConnectionHandle held = lent();
+  pool().died(held, now_);
+  EXPECT_EQ(pool().gauges().failed, 1U);
+  pool().release(held, now_);
+  EXPECT_EQ(pool().gauges().failed, 0U);
+  EXPECT_EQ(pool().counters().closed[static_cast<std::size_t>(CloseReason::broken)], 1U);
+}
+
 TEST_F(LeasePoolTest, SummariesWeighPoolsByAcquires) {
   const auto a = lent();
   pool().release(a, now_);

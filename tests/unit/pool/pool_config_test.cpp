@@ -65,6 +65,26 @@ TEST(PoolConfig, NamesWhatIsZeroOrContradictory) {
   EXPECT_NE(refusal(config).find("no name"), std::string::npos);
 }
 
+TEST(PoolConfig, NamesWhatIsWrongWithEndpointsTimesAndSlots) {
+  PoolConfig config;
+  config.failback_interval = -1s;
+  EXPECT_NE(refusal(config).find("failback_interval is negative"), std::string::npos);
+  config.failback_interval = 0s;
+  config.ejection.time_max = 1s;
+  EXPECT_NE(refusal(config).find("ejection.time_max is shorter than ejection.time"), std::string::npos);
+  config.ejection.time_max = 300s;
+  config.ejection.window = 0s;
+  EXPECT_NE(refusal(config).find("ejection.window"), std::string::npos);
+  config.ejection.window = 1s;
+  config.ejection.outlier_gap = 1.5;
+  EXPECT_NE(refusal(config).find("ejection.outlier_gap"), std::string::npos);
+  SlotConfig slots;
+  EXPECT_TRUE(slots.validate("quotes"));
+  slots.max_streams = 0;
+  EXPECT_EQ(slots.validate("quotes").error().message,
+            "pool 'quotes': slots.max_streams is 0: no stream could ever be placed");
+}
+
 TEST(PoolConfig, ErrorsAreTerminalInvalidArguments) {
   PoolConfig config;
   config.max_size = 0;

@@ -24,7 +24,7 @@ class SlotPoolTest : public testing::Test {
   }
 
   void begin() {
-    pool_ = std::make_unique<SlotPool>(config_, slots_, std::vector<Endpoint>{{"venue", 443, true, "/ws", 0, 1}});
+    pool_ = std::make_unique<SlotPool>(config_, slots_, endpoints_);
     pool_->start(now_);
   }
 
@@ -75,6 +75,7 @@ class SlotPoolTest : public testing::Test {
 
   PoolConfig config_;
   SlotConfig slots_;
+  std::vector<Endpoint> endpoints_{{"venue", 443, true, "/ws", 0, 1}};
   std::unique_ptr<SlotPool> pool_;
   Instant now_{1000s};
   std::vector<SlotConnection> dials_;
@@ -286,6 +287,61 @@ TEST_F(SlotPoolTest, FailedDialsPauseAndGoOn) {
   }
   bring_up();
   EXPECT_EQ(up_.size(), 1U);
+}
+
+TEST_F(SlotPoolTest, StreamsReturnToTheRecoveredPrimaryWithoutABreak) {
+  endpoints_ = {{"primary", 443, true, "/ws", 0, 1}, {"standby", 443, true, "/ws", 1, 1}};
+  begin();
+  place(3);
+  pass();
+  pool_->dial_failed(dials_.at(0), Error{ErrorCode::connection_refused, "down", false, nullptr}, now_);
+  dials_.clear();
+  bring_up();
+  ASSERT_EQ(up_.size(), 3U);
+  EXPECT_EQ(pool_->connections(now_).at(0).endpoint, 1U);
+  pass(1s);
+  ASSERT_EQ(dials_.size(), 1U);
+  dials_succeed();
+  for (int i = 0; i < 10; ++i) {
+    confirm();
+    pass();
+  }
+  ASSERT_EQ(pool_->connections(now_).size(), 1U);
+  EXPECT_EQ(pool_->connections(now_)[0].endpoint, 0U);
+  EXPECT_EQ(closed_.at(0).reason, CloseReason::evicted);
+  EXPECT_TRUE(down_.empty());
+}
+
+TEST_F(SlotPoolTest, AShrunkPoolMovesTheStreamsOfSurplusConnectionsWithoutABreak) {
+  begin();
+  const auto streams = place(9);
+  bring_up();
+  ASSERT_EQ(pool_->connections(now_).size(), 3U);
+  EXPECT_FALSE(pool_->resize(2, now_));                                    // nine do not fit
+  for (std::size_t i = 0; i < 9; i += 2) pool_->remove(streams[i], now_);  // four are left, on three connections
+  bring_up();
+  ASSERT_TRUE(pool_->resize(2, now_));
+  for (int i = 0; i < 5; ++i) {
+    pass(10ms);
+    confirm();
+  }
+  EXPECT_EQ(pool_->connections(now_).size(), 2U);
+  EXPECT_EQ(pool_->slot_stats().up, 4U);
+  EXPECT_TRUE(down_.empty());
+}
+
+TEST_F(SlotPoolTest, AConnectionToAnEndpointThatIsGoneIsReplaced) {
+  begin();
+  place(3);
+  bring_up();
+  ASSERT_TRUE(pool_->set_endpoints({{"other", 443, true, "/ws", 0, 1}}, now_));
+  pass();
+  ASSERT_EQ(dials_.size(), 1U);
+  bring_up();
+  ASSERT_EQ(pool_->connections(now_).size(), 1U);
+  EXPECT_EQ(pool_->connections(now_)[0].endpoint_name, "other:443");
+  EXPECT_TRUE(down_.empty());
+  EXPECT_FALSE(pool_->set_endpoints({}, now_));
 }
 
 }  // namespace
