@@ -1,7 +1,8 @@
 #include "tests/simulation/pool/lease_world.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <iterator>
+#include <utility>
 
 namespace marketprism::simulation {
 namespace {
@@ -25,55 +26,111 @@ pool::PoolConfig random_config(Random& random) {
   config.health_check_timeout = std::chrono::milliseconds(random.between(20, 300));
   config.retry_attempts = static_cast<unsigned>(random.below(4));
   config.dial_backoff = {10ms, 400ms, 0ms};
+  config.ejection.time = 500ms;
+  config.ejection.time_max = 2s;
+  config.ejection.recovery = 500ms;
+  config.ejection.window = 200ms;
+  config.ejection.window_outcomes = 4;
+  config.failback_interval = random.chance(0.2) ? 0ms : std::chrono::milliseconds(random.between(20, 500));
+  config.leak_threshold = random.chance(0.5) ? 0ms : std::chrono::milliseconds(random.between(50, 1000));
+  config.permit_tenure = std::chrono::milliseconds(random.between(0, 50));
   config.seed = random.next();
   return config;
 }
 
-std::vector<pool::Endpoint> make_endpoints(std::size_t count) {
+// `which` decides how many of the hosts there are, and their priorities.
+std::vector<pool::Endpoint> make_endpoints(std::uint64_t which) {
+  static const char* const hosts[] = {"host0", "host1", "host2", "host3"};
   std::vector<pool::Endpoint> endpoints;
-  for (std::size_t i = 0; i < count; ++i) {
-    endpoints.push_back({"host" + std::to_string(i), 1000, false, "", static_cast<std::uint32_t>(i / 2), 1});
+  for (const char* host : hosts) {
+    if (which % 2 == 0) endpoints.push_back({host, 1000, false, "", static_cast<std::uint32_t>(which / 2 % 3), 1});
+    which /= 6;
   }
+  if (endpoints.empty()) endpoints.push_back({hosts[0], 1000, false, "", 0, 1});
   return endpoints;
 }
 
-const char* const names[] = {"advance_little", "advance_much", "tick",           "acquire",    "try_acquire",
-                             "cancel",         "release",      "release_broken", "dial_ends",  "dial_fails",
-                             "check_ends",     "check_fails",  "dies",           "stale_call", "resize",
-                             "drain",          "idle_limit"};
+const char* const names[] = {"advance_little", "advance_much", "tick",      "acquire",    "try_acquire", "cancel",
+                             "release",        "broken",       "dial_ends", "dial_fails", "dial_hangs",  "check_ends",
+                             "check_fails",    "check_hangs",  "dies",      "half_opens", "stale_call",  "resize",
+                             "reconfigure",    "endpoints",    "drain",     "idle_limit", "notice",      "time_passes"};
+static_assert(std::size(names) == LeaseWorld::kind_count);
 
 }  // namespace
 
-std::vector<std::uint32_t> LeaseWorld::weights() { return {20, 4, 20, 30, 10, 6, 26, 6, 25, 8, 10, 4, 6, 6, 2, 0, 1}; }
+// Brings the ledger's notices to the world, which hears them when it pleases.
+struct LeaseWorld::Ear final : pool::PermitListener {
+  void permit_notice(pool::PermitNotice notice) override { notices.push_back(notice); }
+  std::vector<pool::PermitNotice> notices;
+};
+
+std::vector<std::uint32_t> LeaseWorld::weights() {
+  return {20, 4, 20, 30, 10, 6, 26, 6, 25, 8, 2, 10, 4, 1, 6, 3, 6, 2, 1, 1, 0, 1, 0, 0};
+}
 
 std::string LeaseWorld::describe(const Step& step) {
   return std::string(names[step.kind]) + " " + std::to_string(step.a) + " " + std::to_string(step.b);
 }
 
-LeaseWorld::LeaseWorld(std::uint64_t seed)
-    : random_(seed),
-      config_(random_config(random_)),
-      endpoints_(1 + random_.below(3)),
-      connect_sum_ns_(endpoints_),
-      connects_(endpoints_) {
-  pool_ = std::make_unique<pool::LeasePool>(config_, make_endpoints(endpoints_));
+LeaseWorld::LeaseWorld(std::uint64_t seed, pool::PermitLedger* ledger)
+    : random_(seed), config_(random_config(random_)), set_(make_endpoints(random_.next())), ledger_(ledger) {
+  start();
+}
+
+LeaseWorld::LeaseWorld(pool::PoolConfig config, std::size_t endpoints)
+    : random_(1), config_(std::move(config)), set_(make_endpoints(0)) {
+  set_.resize(endpoints);
+  start();
+}
+
+pool::PoolConfig LeaseWorld::small_config() {
+  pool::PoolConfig config;
+  config.name = "small";
+  config.max_size = 2;
+  config.min_size = 0;
+  config.retry_attempts = 0;
+  return config;
+}
+
+void LeaseWorld::start() {
+  wires_.reserve(16);
+  pool_ = std::make_unique<pool::LeasePool>(config_, set_);
+  for (const auto& endpoint : set_) connects_.push_back({endpoint.host});
+  if (ledger_ != nullptr) {
+    ear_ = std::make_shared<Ear>();
+    member_ = ledger_->join(ear_);
+    pool_->use_ledger(*ledger_, member_);
+  }
   now_ = start_ = integral_since_ = Instant(Nanoseconds(random_.between(0, 1'000'000'000'000)));
   pool_->start(now_);
   take_actions();
 }
 
+LeaseWorld::~LeaseWorld() {
+  if (ledger_ == nullptr) return;
+  while (ledger_->held(member_) > 0) ledger_->give_back(member_);  // also what a bug has left over
+  ledger_->leave(member_);
+}
+
 std::optional<std::string> LeaseWorld::run(std::uint64_t seed, const Schedule& schedule) {
   LeaseWorld world(seed);
-  std::size_t steps = 0;
   for (const Step& step : schedule) {
-    world.perform(step);
-    world.take_actions();
-    world.check_books();
-    if (++steps % 64 == 0) world.check_statistics();
+    world.take(step);
     if (world.violation_) return world.violation_;
   }
-  world.settle_down();
+  for (int i = 0; i < 2'000 && !world.violation_; ++i) {
+    if (!world.settle_once(i)) break;
+  }
+  world.require(world.askers_.empty(), "a waiter was never answered although the faults had stopped");
+  if (seed % 32 == 0) world.return_to_primary();
+  world.end();
   return world.violation_;
+}
+
+void LeaseWorld::take(const Step& step) {
+  perform(step);
+  take_actions();
+  check_books();
 }
 
 void LeaseWorld::perform(const Step& step) {
@@ -88,15 +145,31 @@ void LeaseWorld::perform(const Step& step) {
     case release_broken: return do_release(step.a, true);
     case dial_ends: return end_dial(step.a, true, false);
     case dial_fails: return end_dial(step.a, false, step.b % 16 == 0);
+    case dial_hangs:
+      if (Wire* hanging = pick(step.a, {Wire::dialing}, false)) hanging->is_stuck = true;
+      return;
     case check_ends: return end_check(step.a, true);
     case check_fails: return end_check(step.a, false);
+    case check_hangs:
+      if (Wire* hanging = pick(step.a, {Wire::checking}, false)) hanging->is_stuck = true;
+      return;
     case dies: return do_die(step.a);
+    case half_opens:
+      if (Wire* cut_off = pick(step.a, {Wire::unused, Wire::held, Wire::checking})) cut_off->is_half_open = true;
+      return;
     case stale_call: return do_stale(step);
     case resize: return do_resize(step);
+    case reconfigure: return do_reconfigure(step);
+    case endpoints_change: return change_endpoints(step);
     case drain: return do_drain(std::chrono::milliseconds(step.a % 1'000));
     case idle_limit:
-      return pool_->set_idle_limit(static_cast<std::uint32_t>(step.a % endpoints_),
+      return pool_->set_idle_limit(static_cast<std::uint32_t>(step.a % connects_.size()),
                                    std::chrono::milliseconds(1 + step.b % 500));
+    case notice: return deliver_notices();
+    case time_passes:
+      now_ += std::chrono::milliseconds(step.a);
+      is_ticking_ = true;
+      return pool_->tick(now_);
     default: return;
   }
 }
@@ -141,82 +214,72 @@ void LeaseWorld::do_cancel(std::uint32_t which) {
 }
 
 void LeaseWorld::do_release(std::uint32_t which, bool is_broken) {
-  const auto held = all({Wire::held, Wire::dead_in_hand, Wire::cut});
-  if (held.empty()) return;
-  Wire& released = *wire(held[which % held.size()]);
+  Wire* released = pick(which, {Wire::held, Wire::dead_in_hand, Wire::cut});
+  if (released == nullptr) return;
   ++books_.returned;
-  hold_sum_ns_ += (now_ - released.since).count();
-  released.last_used = now_;
-  if (released.state == Wire::held) {
-    active_integral_ += static_cast<double>(count(Wire::held)) / static_cast<double>(config_.max_size) *
-                        static_cast<double>((now_ - integral_since_).count());
-    integral_since_ = now_;
-    released.state = Wire::unused;
-  }
-  const bool is_ok = is_broken ? pool_->release_broken(released.handle, now_) : pool_->release(released.handle, now_);
+  hold_sum_ns_ += (now_ - released->since).count();
+  released->last_used = now_;
+  is_broken |= released->is_half_open;  // its holder has noticed
+  if (released->state == Wire::held) move(*released, Wire::unused);
+  const pool::ConnectionHandle handle = released->handle;
+  const bool is_ok = is_broken ? pool_->release_broken(handle, now_) : pool_->release(handle, now_);
   require(is_ok, "a held connection could not be returned");
+  if (!is_broken) return;
+  take_actions();
+  require(wire(handle) == nullptr, "a connection that was returned as broken was kept");
 }
 
 void LeaseWorld::end_dial(std::uint32_t which, bool is_ok, bool is_terminal) {
-  const auto dialing = all({Wire::dialing});
-  if (dialing.empty()) return;
-  Wire& dialed = *wire(dialing[which % dialing.size()]);
+  Wire* dialed = pick(which, {Wire::dialing}, false);
+  if (dialed == nullptr) return;
   ++books_.dials;
+  const pool::ConnectionHandle handle = dialed->handle;
   if (!is_ok) {
     ++books_.failures;
     has_failed_since_success_ = true;
-    gone_.push_back(dialed.handle);
-    const pool::ConnectionHandle handle = dialed.handle;
-    wires_.erase(handle.id);
+    gone_.push_back(handle);
+    forget(*dialed);
     pool_->dial_failed(handle, Error{ErrorCode::connection_refused, "nobody listens", is_terminal, nullptr}, now_);
     return;
   }
   ++books_.created;
   has_failed_since_success_ = false;
-  dialed.state = Wire::unused;
-  connect_sum_ns_[dialed.endpoint] += (now_ - dialed.since).count();
-  ++connects_[dialed.endpoint];
-  dialed.last_used = dialed.up_since = now_;
+  move(*dialed, Wire::unused);
+  connects_[dialed->endpoint].sum_ns += (now_ - dialed->since).count();
+  ++connects_[dialed->endpoint].count;
+  dialed->last_used = dialed->up_since = now_;
   const std::size_t served_before = books_.acquired;
-  require(pool_->dialed(dialed.handle, now_), "a wanted connection was refused");
+  require(pool_->dialed(handle, now_), "a wanted connection was refused");
   take_actions();
   // Nothing else can be granted by a dial that ends than the connection it brought.
   if (books_.acquired > served_before) ++books_.dial_served;
 }
 
 void LeaseWorld::end_check(std::uint32_t which, bool is_ok) {
-  const auto checking = all({Wire::checking});
-  if (checking.empty()) return;
-  Wire& checked = *wire(checking[which % checking.size()]);
+  Wire* checked = pick(which, {Wire::checking}, false);
+  if (checked == nullptr) return;
   ++books_.health_checks;
   books_.failed_checks += is_ok ? 0 : 1;
-  checked.state = Wire::unused;
-  pool_->checked(checked.handle, is_ok, now_);
+  move(*checked, Wire::unused);
+  pool_->checked(checked->handle, is_ok, now_);
 }
 
 void LeaseWorld::do_die(std::uint32_t which) {
-  const auto up = all({Wire::unused, Wire::held, Wire::checking});
-  if (up.empty()) return;
-  Wire& dead = *wire(up[which % up.size()]);
-  if (dead.state == Wire::held) {
-    active_integral_ += static_cast<double>(count(Wire::held)) / static_cast<double>(config_.max_size) *
-                        static_cast<double>((now_ - integral_since_).count());
-    integral_since_ = now_;
-    dead.state = Wire::dead_in_hand;
-  }
-  pool_->died(dead.handle, now_);
+  Wire* dead = pick(which, {Wire::unused, Wire::held, Wire::checking});
+  if (dead == nullptr) return;
+  if (dead->state == Wire::held) move(*dead, Wire::dead_in_hand);
+  pool_->died(dead->handle, now_);
 }
 
 // What comes too late, or twice, must change nothing.
 void LeaseWorld::do_stale(const Step& step) {
-  const auto idle = all({Wire::unused, Wire::checking, Wire::dialing});
-  if (!idle.empty()) {
-    const pool::ConnectionHandle handle = idle[step.a % idle.size()];
-    if (wire(handle)->state != Wire::dialing) {
+  if (const Wire* some = pick(step.a, {Wire::unused, Wire::checking, Wire::dialing})) {
+    const pool::ConnectionHandle handle = some->handle;
+    if (some->state != Wire::dialing) {
       require(!pool_->dialed(handle, now_), "a connection was taken twice");
       pool_->dial_failed(handle, Error{}, now_);
     }
-    if (wire(handle)->state != Wire::checking) pool_->checked(handle, step.b % 2 == 0, now_);
+    if (some->state != Wire::checking) pool_->checked(handle, step.b % 2 == 0, now_);
     require(!pool_->release(handle, now_) && !pool_->release_broken(handle, now_),
             "a connection nobody holds was returned");
   }
@@ -235,9 +298,7 @@ void LeaseWorld::do_stale(const Step& step) {
 
 void LeaseWorld::do_resize(const Step& step) {
   if (is_draining_) return;
-  active_integral_ += static_cast<double>(count(Wire::held)) / static_cast<double>(config_.max_size) *
-                      static_cast<double>((now_ - integral_since_).count());
-  integral_since_ = now_;
+  advance_integral();
   largest_allowed_ = size();
   config_.max_size = 1 + step.a % 6;
   config_.min_size = step.b % (config_.max_size + 1);
@@ -246,61 +307,43 @@ void LeaseWorld::do_resize(const Step& step) {
   require(!pool_->resize(0, 0, now_), "max_size 0 was taken");
 }
 
+void LeaseWorld::do_reconfigure(const Step& step) {
+  if (is_draining_) return;
+  advance_integral();
+  largest_allowed_ = size();
+  Random random(step.a);
+  pool::PoolConfig changed = random_config(random);
+  changed.max_waiters = std::max(changed.max_waiters, askers_.size());
+  config_ = changed;
+  require(pool_->reconfigure(changed, now_).has_value(), "a good config was refused");
+}
+
+void LeaseWorld::change_endpoints(const Step& step) {
+  if (is_draining_) return;
+  set_ = make_endpoints(step.a);
+  has_failed_since_success_ = false;  // a change is a new beginning
+  require(pool_->set_endpoints(set_, now_).has_value(), "good endpoints were refused");
+  require(!pool_->set_endpoints({}, now_), "no endpoint at all was taken");
+  connects_.resize(pool_->endpoints().size());
+  for (std::uint32_t i = 0; i < connects_.size(); ++i) {
+    const std::string& name = pool_->endpoints()[i].host;
+    if (connects_[i].name != name) connects_[i] = {name};
+  }
+}
+
+void LeaseWorld::deliver_notices() {
+  if (ear_ == nullptr) return;
+  for (const auto notice : std::exchange(ear_->notices, {})) {
+    pool_->permit_notice(notice, now_);
+    take_actions();
+  }
+}
+
 void LeaseWorld::do_drain(Nanoseconds patience) {
   if (is_drained_) return;
   drain_deadline_ = is_draining_ ? std::min(drain_deadline_, now_ + patience) : now_ + patience;
   is_draining_ = true;
   pool_->drain(now_, now_ + patience);
-}
-
-// Faults stop: everything that was begun must end well, and then the pool must come to an orderly end.
-void LeaseWorld::settle_down() {
-  for (int i = 0; i < 2'000 && !askers_.empty() && !violation_; ++i) {
-    while (!all({Wire::dialing}).empty()) {
-      now_ += 100us;
-      end_dial(0, true, false);
-      take_actions();
-    }
-    while (!all({Wire::checking}).empty()) {
-      end_check(0, true);
-      take_actions();
-    }
-    if (i % 2 == 0) do_release(0, false);
-    take_actions();
-    if (pool_->wake_at() != Instant::max()) now_ = std::max(now_ + 1us, std::min(pool_->wake_at(), now_ + 50ms));
-    is_ticking_ = true;
-    pool_->tick(now_);
-    take_actions();
-    check_books();
-  }
-  require(askers_.empty(), "a waiter was never answered although the faults had stopped");
-  check_statistics();
-  do_drain(random_.chance(0.5) ? 0ms : 100ms);
-  take_actions();
-  check_books();
-  if (random_.chance(0.5)) {
-    for (int i = 0; i < 100 && !all({Wire::held, Wire::dead_in_hand}).empty(); ++i) {
-      do_release(0, false);
-      take_actions();
-      check_books();
-    }
-  }
-  now_ += 101ms;
-  is_ticking_ = true;
-  pool_->tick(now_);
-  take_actions();
-  check_books();
-  require(is_drained_ && pool_->is_drained(), "the pool did not end by its deadline");
-  while (!violation_ && !wires_.empty()) {
-    const std::size_t before = wires_.size();
-    do_release(0, false);
-    take_actions();
-    require(wires_.size() < before, "a connection was left over");
-  }
-  check_books();
-  check_statistics();
-  require(books_.created == books_.closed_total(), "created connections must all be closed at the end");
-  require(books_.acquired == books_.returned, "acquired and returned must be equal at the end");
 }
 
 }  // namespace marketprism::simulation

@@ -1,8 +1,8 @@
 #pragma once
-#include <map>
+#include <array>
+#include <initializer_list>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -13,12 +13,12 @@ namespace marketprism::simulation {
 
 /// A world around one LeasePool: clock, network, users. It keeps its own books from the events it causes and the
 /// actions it is given, and compares them with the pool's after every step. The pool's inner state plays no part in
-/// them.
+/// them. With a ledger it is one loop of several (see LedgerWorld).
 class LeaseWorld {
  public:
   enum Kind : std::uint8_t {
     advance_little,
-    advance_much,
+    advance_much,  // a jump of the clock, up to 100 s
     tick,
     acquire,
     try_acquire,
@@ -26,14 +26,21 @@ class LeaseWorld {
     release,
     release_broken,
     dial_ends,
-    dial_fails,
+    dial_fails,  // refused, or its TLS handshake failed
+    dial_hangs,  // never accepted, or its TLS handshake stays half done: only the pool's own deadline ends it
     check_ends,
-    check_fails,
-    dies,
+    check_fails,  // either may be wrong: the pool has only the check's word
+    check_hangs,
+    dies,        // FIN or RST arrives
+    half_opens,  // the peer is gone but its FIN was lost: seen only by who uses the connection, or by a check
     stale_call,
     resize,
+    reconfigure,
+    endpoints_change,  // the name resolves to others
     drain,
     idle_limit,
+    notice,       // the ledger's
+    time_passes,  // an exact time, and the tick that was due by then
     kind_count
   };
   static std::vector<std::uint32_t> weights();
@@ -41,16 +48,39 @@ class LeaseWorld {
   /// The rule that broke, if one did.
   static std::optional<std::string> run(std::uint64_t seed, const Schedule& schedule);
 
- private:
-  explicit LeaseWorld(std::uint64_t seed);
+  explicit LeaseWorld(std::uint64_t seed, pool::PermitLedger* ledger = nullptr);
+  LeaseWorld(const LeaseWorld&) = delete;
+  LeaseWorld& operator=(const LeaseWorld&) = delete;
+  ~LeaseWorld();
 
+  /// A world of known limits, for exhaustive search: two connections, no surprises of its own.
+  static pool::PoolConfig small_config();
+  LeaseWorld(pool::PoolConfig config, std::size_t endpoints);
+
+  void take(const Step& step);
+  /// Faults have stopped: one round of everything going well. True while somebody waits.
+  bool settle_once(int round);
+  void return_to_primary();
+  /// Drains, and holds the pool to an orderly end.
+  void end();
+  [[nodiscard]] const std::optional<std::string>& violation() const { return violation_; }
+  [[nodiscard]] std::size_t size() const { return wires_.size() - count(Wire::cut); }
+  [[nodiscard]] std::size_t waiting() const { return askers_.size(); }
+  [[nodiscard]] std::size_t dials_open() const { return count(Wire::dialing); }
+  [[nodiscard]] std::size_t leases_open() const { return count(Wire::held); }
+  [[nodiscard]] std::uint32_t ledger_member() const { return member_; }
+
+ private:
   struct Wire {  // a connection as the world sees it
+    enum State : std::uint8_t { dialing, unused, held, checking, dead_in_hand, cut, state_count };
     pool::ConnectionHandle handle;
     std::uint32_t endpoint = 0;
-    enum { dialing, unused, held, checking, dead_in_hand, cut } state = dialing;
+    State state = dialing;
+    bool is_stuck = false;  // its dial or check hangs
+    bool is_half_open = false;
+    bool has_been_used = false;
     Instant since{};    // of dialing or holding
     Instant give_up{};  // dialing: when the pool must have given up
-    bool has_been_used = false;
     Instant up_since{};
     Instant last_used{};  // when it came up or was returned
   };
@@ -59,7 +89,9 @@ class LeaseWorld {
     Instant since{};
     Instant deadline{};
   };
+  struct Ear;
 
+  void start();
   void perform(const Step& step);
   void do_acquire(const Step& step);
   void do_try_acquire();
@@ -70,8 +102,10 @@ class LeaseWorld {
   void do_die(std::uint32_t which);
   void do_stale(const Step& step);
   void do_resize(const Step& step);
+  void do_reconfigure(const Step& step);
+  void change_endpoints(const Step& step);
   void do_drain(Nanoseconds patience);
-  void settle_down();
+  void deliver_notices();
 
   void take_actions();
   void on(const pool::Dial& action);
@@ -82,27 +116,42 @@ class LeaseWorld {
   void on(const pool::Grant& action);
   void on(const pool::Reject& action);
   void on(const pool::Drained& action);
+  void on(const pool::Overdue& action);
   void lend(Wire& wire, Instant asked_at);
+  void advance_integral();
+  void move(Wire& wire, Wire::State state);
+  void forget(Wire& wire);
 
   void check_books();
   void check_demand();
+  void check_rates();
   void check_statistics();
-  void require(bool condition, const char* rule);
-  std::size_t count(int state) const;
+  void require(bool condition, const char* rule) {
+    if (!condition && !violation_) [[unlikely]]
+      violation_ = rule;
+  }
+  [[nodiscard]] std::size_t count(Wire::State state) const { return counts_[state]; }
   Wire* wire(pool::ConnectionHandle handle);
-  std::vector<pool::ConnectionHandle> all(std::initializer_list<int> states) const;
-  std::size_t size() const;
+  /// The one of those in these states that `which` points to, or none.
+  Wire* pick(std::uint32_t which, std::initializer_list<Wire::State> states, bool may_be_stuck = true);
+  [[nodiscard]] bool is_in_set(std::uint32_t endpoint) const;
+  [[nodiscard]] bool is_standby(std::uint32_t endpoint) const;
+  [[nodiscard]] bool has_standby(std::uint32_t better) const;
 
   Random random_;
   pool::PoolConfig config_;
-  std::size_t endpoints_;
+  std::vector<pool::Endpoint> set_;  // as wanted
   std::unique_ptr<pool::LeasePool> pool_;
+  pool::PermitLedger* ledger_ = nullptr;
+  std::uint32_t member_ = pool::PermitLedger::no_member;
+  std::shared_ptr<Ear> ear_;
   Instant now_{};
-  std::map<std::uint64_t, Wire> wires_;
+  std::vector<Wire> wires_;
+  std::array<std::size_t, Wire::state_count> counts_{};
   std::vector<Asker> askers_;  // in the order they came
   std::vector<pool::ConnectionHandle> gone_;
   std::vector<pool::WaiterHandle> answered_;
-  std::set<std::uint64_t> ids_seen_;
+  std::uint64_t last_id_ = 0;
 
   pool::PoolCounters books_;
   double active_integral_ = 0;  // of active ÷ max_size over time, in ns
@@ -110,10 +159,15 @@ class LeaseWorld {
   std::int64_t wait_sum_ns_ = 0;
   std::int64_t hold_sum_ns_ = 0;
   std::int64_t saved_ns_ = 0;
-  std::vector<std::int64_t> connect_sum_ns_;
-  std::vector<std::int64_t> connects_;
+  struct Connects {
+    std::string name;
+    std::int64_t sum_ns = 0;
+    std::int64_t count = 0;
+  };
+  std::vector<Connects> connects_;  // one an endpoint
   Instant start_{};
   std::size_t largest_allowed_ = 0;  // size may be this after a shrink, falling
+  std::size_t standbys_left_ = 0;    // connections evicted for a better endpoint, not yet replaced there
   bool has_failed_since_success_ = false;
   bool is_ticking_ = false;
   bool is_draining_ = false;

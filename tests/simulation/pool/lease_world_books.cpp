@@ -8,29 +8,58 @@ namespace marketprism::simulation {
 
 using pool::CloseReason;
 
-void LeaseWorld::require(bool condition, const char* rule) {
-  if (!condition && !violation_) violation_ = rule;
-}
-
-std::size_t LeaseWorld::count(int state) const {
-  return static_cast<std::size_t>(
-      std::count_if(wires_.begin(), wires_.end(), [state](const auto& entry) { return entry.second.state == state; }));
-}
-
-std::size_t LeaseWorld::size() const { return wires_.size() - count(Wire::cut); }
-
 LeaseWorld::Wire* LeaseWorld::wire(pool::ConnectionHandle handle) {
-  const auto found = wires_.find(handle.id);
-  return found == wires_.end() ? nullptr : &found->second;
+  const auto found =
+      std::find_if(wires_.begin(), wires_.end(), [&](const Wire& any) { return any.handle.id == handle.id; });
+  return found == wires_.end() ? nullptr : &*found;
 }
 
-std::vector<pool::ConnectionHandle> LeaseWorld::all(std::initializer_list<int> states) const {
-  std::vector<pool::ConnectionHandle> found;
-  for (const auto& [id, wire] : wires_) {
-    if (std::find(states.begin(), states.end(), static_cast<int>(wire.state)) != states.end())
-      found.push_back(wire.handle);
+LeaseWorld::Wire* LeaseWorld::pick(std::uint32_t which, std::initializer_list<Wire::State> states, bool may_be_stuck) {
+  std::size_t fitting = 0;
+  const auto fits = [&](const Wire& any) {
+    return (may_be_stuck || !any.is_stuck) && std::find(states.begin(), states.end(), any.state) != states.end();
+  };
+  for (const Wire& any : wires_) fitting += fits(any) ? 1 : 0;
+  if (fitting == 0) return nullptr;
+  std::size_t skip = which % fitting;
+  for (Wire& any : wires_) {
+    if (fits(any) && skip-- == 0) return &any;
   }
-  return found;
+  return nullptr;
+}
+
+// Keeps the order in which they were dialled.
+void LeaseWorld::forget(Wire& gone) {
+  --counts_[gone.state];
+  wires_.erase(wires_.begin() + (&gone - wires_.data()));
+}
+
+void LeaseWorld::move(Wire& moved, Wire::State state) {
+  if (moved.state == Wire::held || state == Wire::held) advance_integral();
+  --counts_[moved.state];
+  ++counts_[state];
+  moved.state = state;
+}
+
+void LeaseWorld::advance_integral() {
+  active_integral_ += static_cast<double>(count(Wire::held)) / static_cast<double>(config_.max_size) *
+                      static_cast<double>((now_ - integral_since_).count());
+  integral_since_ = now_;
+}
+
+bool LeaseWorld::is_in_set(std::uint32_t endpoint) const {
+  return std::any_of(set_.begin(), set_.end(), [&](const auto& e) { return e.host == connects_[endpoint].name; });
+}
+
+bool LeaseWorld::is_standby(std::uint32_t endpoint) const {
+  const std::uint32_t priority = pool_->endpoints()[endpoint].priority;
+  return std::any_of(set_.begin(), set_.end(), [&](const auto& e) { return e.priority < priority; });
+}
+
+bool LeaseWorld::has_standby(std::uint32_t better) const {
+  return std::any_of(wires_.begin(), wires_.end(), [&](const Wire& any) {
+    return any.state != Wire::cut && pool_->endpoints()[any.endpoint].priority > pool_->endpoints()[better].priority;
+  });
 }
 
 void LeaseWorld::take_actions() {
@@ -43,43 +72,50 @@ void LeaseWorld::take_actions() {
 
 void LeaseWorld::on(const pool::Dial& action) {
   require(!is_draining_, "a dial after drain");
-  require(ids_seen_.insert(action.connection.id).second, "an id was used twice");
-  require(action.endpoint < endpoints_, "an endpoint that does not exist");
+  require(action.connection.id > last_id_, "an id was used twice");
+  last_id_ = action.connection.id;
+  require(action.endpoint < connects_.size() && is_in_set(action.endpoint), "an endpoint that is not in the set");
   require(action.deadline == now_ + config_.connect_timeout, "a dial with the wrong deadline");
-  require(askers_.size() > count(Wire::dialing) || size() < config_.min_size, "a dial that nobody needs");
-  Wire wire;
-  wire.handle = action.connection;
-  wire.endpoint = action.endpoint;
-  wire.since = now_;
-  wire.give_up = action.deadline + config_.connect_timeout / 8;
-  wires_[action.connection.id] = wire;
-  require(count(Wire::dialing) <= config_.max_connecting, "more dials at once than max_connecting");
+  require(count(Wire::dialing) < config_.max_connecting, "more dials at once than max_connecting");
+  const bool is_wanted = askers_.size() > count(Wire::dialing) || size() < config_.min_size;
+  if (!is_wanted && !has_standby(action.endpoint)) {
+    require(standbys_left_ > 0, "a dial that nobody needs");
+    if (standbys_left_ > 0) --standbys_left_;
+  }
+  Wire dialled;
+  dialled.handle = action.connection;
+  dialled.endpoint = action.endpoint;
+  dialled.since = now_;
+  dialled.give_up = action.deadline + config_.connect_timeout / 8;
+  wires_.push_back(dialled);
+  ++counts_[Wire::dialing];
 }
 
 void LeaseWorld::on(const pool::AbortDial& action) {
-  const Wire* dialing = wire(action.connection);
-  require(dialing != nullptr && dialing->state == Wire::dialing, "a dial was given up that is not running");
-  if (dialing == nullptr) return;
+  Wire* given_up = wire(action.connection);
+  require(given_up != nullptr && given_up->state == Wire::dialing, "a dial was given up that is not running");
+  if (given_up == nullptr) return;
   ++books_.dials;
-  if (is_ticking_ && dialing->give_up <= now_) {
+  if (is_ticking_ && given_up->give_up <= now_) {
     ++books_.failures;
     has_failed_since_success_ = true;
   } else {
-    require(is_draining_ || size() > config_.max_size, "a dial was given up for no reason");
+    require(is_draining_ || size() > config_.max_size || !is_in_set(given_up->endpoint),
+            "a dial was given up for no reason");
     ++books_.abandoned;
   }
   gone_.push_back(action.connection);
-  wires_.erase(action.connection.id);
+  forget(*given_up);
 }
 
 void LeaseWorld::on(const pool::Check& action) {
   Wire* checked = wire(action.connection);
   require(checked != nullptr && checked->state == Wire::unused, "a check of a connection that is not idle");
   require(action.deadline == now_ + config_.health_check_timeout, "a check with the wrong deadline");
+  require(count(Wire::checking) < config_.max_checking, "more checks at once than max_checking");
   if (checked == nullptr) return;
-  checked->state = Wire::checking;
+  move(*checked, Wire::checking);
   checked->since = now_;
-  require(count(Wire::checking) <= config_.max_checking, "more checks at once than max_checking");
 }
 
 void LeaseWorld::on(const pool::Close& action) {
@@ -97,10 +133,16 @@ void LeaseWorld::on(const pool::Close& action) {
         Nanoseconds(static_cast<std::int64_t>(static_cast<double>(config_.max_lifetime.count()) * 0.975) - 1);
     require(now_ - closed->up_since >= least, "a connection's life was cut short");
   }
+  if (action.reason == CloseReason::evicted) {
+    require(
+        ledger_ != nullptr || size() > config_.max_size || !is_in_set(closed->endpoint) || is_standby(closed->endpoint),
+        "a connection was evicted for no reason");
+  }
+  if (action.reason == CloseReason::evicted && is_standby(closed->endpoint)) ++standbys_left_;
   if (closed->state != Wire::cut) ++books_.closed[static_cast<std::size_t>(action.reason)];
   require(action.reason != CloseReason::drained || is_draining_, "closed as drained before drain");
   gone_.push_back(action.connection);
-  wires_.erase(action.connection.id);
+  forget(*closed);
 }
 
 void LeaseWorld::on(const pool::Break& action) {
@@ -108,35 +150,28 @@ void LeaseWorld::on(const pool::Break& action) {
   require(held != nullptr && (held->state == Wire::held || held->state == Wire::dead_in_hand), "cut what nobody holds");
   require(is_draining_ && now_ >= drain_deadline_, "cut before the deadline");
   if (held == nullptr) return;
-  if (held->state == Wire::held) {
-    active_integral_ += static_cast<double>(count(Wire::held)) / static_cast<double>(config_.max_size) *
-                        static_cast<double>((now_ - integral_since_).count());
-    integral_since_ = now_;
-  }
-  held->state = Wire::cut;
+  move(*held, Wire::cut);
   ++books_.closed[static_cast<std::size_t>(CloseReason::drained)];
 }
 
 void LeaseWorld::lend(Wire& lent, Instant asked_at) {
-  active_integral_ += static_cast<double>(count(Wire::held)) / static_cast<double>(config_.max_size) *
-                      static_cast<double>((now_ - integral_since_).count());
-  integral_since_ = now_;
   require(lent.state == Wire::unused, "a connection got a second owner");
-  for (const auto& [id, other] : wires_) {
+  for (const Wire& other : wires_) {
     require(other.state != Wire::unused || other.last_used <= lent.last_used,
             "not the connection used last was reused");
   }
   const bool is_too_old = config_.max_lifetime.count() > 0 && now_ - lent.up_since >= config_.max_lifetime;
   require(!is_too_old, "a connection was lent after the end of its life");
   require(now_ - lent.last_used < config_.max_idle_time, "a connection was lent that was unused for too long");
-  lent.state = Wire::held;
+  require(is_in_set(lent.endpoint), "a connection to an endpoint that is gone was lent again");
+  move(lent, Wire::held);
   lent.since = now_;
   ++books_.acquired;
   wait_sum_ns_ += (now_ - asked_at).count();
   if (lent.has_been_used) {
     ++books_.reused;
-    const auto measured = connects_[lent.endpoint];
-    saved_ns_ += measured == 0 ? 0 : connect_sum_ns_[lent.endpoint] / measured;
+    const Connects& measured = connects_[lent.endpoint];
+    saved_ns_ += measured.count == 0 ? 0 : measured.sum_ns / measured.count;
   }
   lent.has_been_used = true;
 }
@@ -184,6 +219,13 @@ void LeaseWorld::on(const pool::Drained& action) {
   is_drained_ = true;
 }
 
+void LeaseWorld::on(const pool::Overdue& action) {
+  const Wire* held = wire(action.connection);
+  require(held != nullptr && held->state == Wire::held, "a connection is overdue that nobody holds");
+  require(held == nullptr || now_ - held->since > config_.leak_threshold, "a lease is overdue too early");
+  ++books_.overdue;
+}
+
 void LeaseWorld::check_books() {
   const pool::PoolGauges gauges = pool_->gauges();
   require(gauges.size == size(), "gauge size");
@@ -202,29 +244,37 @@ void LeaseWorld::check_books() {
   }
   for (const Asker& asker : askers_)
     require(pool_->wake_at() <= asker.deadline, "would wake after a waiter's deadline");
-  for (const auto& [id, wire] : wires_) {
-    if (wire.state == Wire::dialing) require(pool_->wake_at() <= wire.give_up, "would wake after a dial's deadline");
+  for (const Wire& any : wires_) {
+    if (any.state == Wire::dialing) require(pool_->wake_at() <= any.give_up, "would wake after a dial's deadline");
   }
   if (is_draining_ && !is_drained_)
     require(pool_->wake_at() <= drain_deadline_, "would wake after the drain's deadline");
   check_demand();
+  check_rates();
 }
 
 // Unless dials have failed lately, every dial that is wanted has begun.
 void LeaseWorld::check_demand() {
-  if (is_draining_ || has_failed_since_success_ || size() >= config_.max_size) return;
+  if (is_draining_ || has_failed_since_success_ || size() >= config_.max_size || ledger_ != nullptr) return;
   const std::size_t connecting = count(Wire::dialing);
   if (connecting >= config_.max_connecting) return;
   require(askers_.size() <= connecting, "a waiter for whom nothing is dialled");
   require(size() >= config_.min_size, "fewer connections than min_size and no dial");
 }
 
-void LeaseWorld::check_statistics() {
-  const pool::PoolStats stats = pool_->stats(now_);
-  for (const double rate :
-       {stats.hit_rate(), stats.reuse_rate(), stats.failure_rate(), stats.utilization(), stats.utilization_mean}) {
+void LeaseWorld::check_rates() {
+  pool::PoolStats stats;
+  stats.max_size = config_.max_size;
+  stats.counters = pool_->counters();
+  stats.gauges = pool_->gauges();
+  for (const double rate : {stats.hit_rate(), stats.reuse_rate(), stats.failure_rate(), stats.utilization()}) {
     require(rate >= 0.0 && rate <= 1.0, "a rate is not within 0 and 1");
   }
+}
+
+void LeaseWorld::check_statistics() {
+  const pool::PoolStats stats = pool_->stats(now_);
+  require(stats.utilization_mean >= 0.0 && stats.utilization_mean <= 1.0, "mean utilization is not within 0 and 1");
   const auto near = [](double a, double b) {
     return std::abs(a - b) <= 1e-9 * std::max({1.0, std::abs(a), std::abs(b)});
   };

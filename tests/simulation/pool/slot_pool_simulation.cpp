@@ -7,14 +7,14 @@ namespace {
 
 // MARKETPRISM_SIMULATION_SCHEDULES and MARKETPRISM_SIMULATION_SEED set how many schedules run, and from which seed.
 TEST(SlotPoolSimulation, KeepsItsRulesUnderRandomFaults) {
-  const auto count = setting("MARKETPRISM_SIMULATION_SCHEDULES", 10'000) / 2;
+  const auto count = setting("MARKETPRISM_SIMULATION_SCHEDULES", 4'000) / 2;
   const auto first = setting("MARKETPRISM_SIMULATION_SEED", 1);
   const auto report = search(first, count, 200, SlotWorld::weights(), SlotWorld::run, SlotWorld::describe);
   ASSERT_FALSE(report) << *report;
 }
 
 TEST(SlotPoolSimulation, KeepsItsRulesWhenDrainedAtAnyTime) {
-  const auto count = setting("MARKETPRISM_SIMULATION_SCHEDULES", 10'000) / 10;
+  const auto count = setting("MARKETPRISM_SIMULATION_SCHEDULES", 4'000) / 10;
   const auto first = setting("MARKETPRISM_SIMULATION_SEED", 1);
   auto weights = SlotWorld::weights();
   weights[SlotWorld::drain] = 3;

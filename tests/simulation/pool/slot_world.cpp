@@ -7,13 +7,26 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const char* const names[] = {"advance_little", "advance_much", "tick",    "place",       "remove",
-                             "dial_ends",      "dial_fails",   "confirm", "confirm_all", "refuse",
-                             "message",        "lose",         "closing", "stale_call",  "drain"};
+const char* const names[] = {"advance_little", "advance_much", "tick",        "place",     "remove",  "dial_ends",
+                             "dial_fails",     "confirm",      "confirm_all", "refuse",    "message", "lose",
+                             "closing",        "stale_call",   "resize",      "endpoints", "drain"};
+static_assert(std::size(names) == SlotWorld::kind_count);
+
+// `which` decides how many of the hosts there are, and their priorities.
+std::vector<pool::Endpoint> make_endpoints(std::uint64_t which) {
+  static const char* const hosts[] = {"host0", "host1", "host2"};
+  std::vector<pool::Endpoint> endpoints;
+  for (const char* host : hosts) {
+    if (which % 2 == 0) endpoints.push_back({host, 1, true, "/ws", static_cast<std::uint32_t>(which / 2 % 2), 1});
+    which /= 4;
+  }
+  if (endpoints.empty()) endpoints.push_back({hosts[0], 1, true, "/ws", 0, 1});
+  return endpoints;
+}
 
 }  // namespace
 
-std::vector<std::uint32_t> SlotWorld::weights() { return {20, 3, 30, 20, 6, 16, 4, 20, 12, 3, 20, 4, 3, 4, 0}; }
+std::vector<std::uint32_t> SlotWorld::weights() { return {20, 3, 30, 20, 6, 16, 4, 20, 12, 3, 20, 4, 3, 4, 2, 1, 0}; }
 
 std::string SlotWorld::describe(const Step& step) {
   return std::string(names[step.kind]) + " " + std::to_string(step.a) + " " + std::to_string(step.b);
@@ -35,10 +48,11 @@ SlotWorld::SlotWorld(std::uint64_t seed) : random_(seed) {
   slots_.subscribe_timeout = std::chrono::milliseconds(random_.between(50, 500));
   slots_.overlap_timeout = std::chrono::milliseconds(random_.between(100, 2000));
   slots_.max_streams = 1 + random_.below(24);
-  std::vector<pool::Endpoint> endpoints;
-  for (std::size_t i = 0; i <= random_.below(2); ++i)
-    endpoints.push_back({"host" + std::to_string(i), 1, true, "/ws", 0, 1});
-  pool_ = std::make_unique<pool::SlotPool>(config_, slots_, endpoints);
+  config_.ejection.time = 500ms;
+  config_.ejection.time_max = 2s;
+  config_.ejection.recovery = 500ms;
+  config_.failback_interval = random_.chance(0.2) ? 0ms : std::chrono::milliseconds(random_.between(20, 500));
+  pool_ = std::make_unique<pool::SlotPool>(config_, slots_, make_endpoints(random_.next()));
   now_ = Instant(Nanoseconds(random_.between(0, 1'000'000'000'000)));
   pool_->start(now_);
 }
@@ -51,7 +65,7 @@ std::optional<std::string> SlotWorld::run(std::uint64_t seed, const Schedule& sc
     world.check_books();
     if (world.violation_) return world.violation_;
   }
-  world.settle_down();
+  world.settle_down(seed % 16 == 0);
   return world.violation_;
 }
 
@@ -123,6 +137,8 @@ void SlotWorld::perform(const Step& step) {
       if (const auto up = wires(true); !up.empty()) pool_->closing(up[step.a % up.size()]->handle, now_);
       return;
     case stale_call: return do_stale(step);
+    case resize: return do_resize(step);
+    case endpoints_change: return change_endpoints(step);
     case drain: is_draining_ = true; return pool_->drain(now_);
     default: return;
   }
@@ -195,25 +211,61 @@ void SlotWorld::do_stale(const Step& step) {
   if (Wish* some = nth_wish(step.b)) pool_->subscribed(gone, some->handle, now_);
 }
 
-// Faults stop: every stream must come up and stay, and only what is wanted may be subscribed at the venue.
-void SlotWorld::settle_down() {
-  const auto is_settled = [this] {
-    return std::all_of(wishes_.begin(), wishes_.end(),
-                       [](const auto& w) { return w.second.carrier != 0 && !w.second.is_removed; });
-  };
-  for (int i = 0; i < 5'000 && !is_draining_ && !violation_ && !is_settled(); ++i) {
-    pool_->tick(now_);
-    take_actions();
-    now_ += 1ms;
-    while (!wires(false).empty()) end_dial(0, true);
-    take_actions();
-    answer_all();
-    for (auto& [id, wanted] : wishes_) {
-      if (wanted.carrier != 0) pool_->message(wires_.at(wanted.carrier).handle, wanted.handle, now_);
-    }
-    take_actions();
-    check_books();
+void SlotWorld::do_resize(const Step& step) {
+  if (is_draining_) return;
+  const std::size_t size = 1 + step.a % 4;
+  const bool fits = wishes_.size() <= size * slots_.streams_per_connection;
+  require(pool_->resize(size, now_).has_value() == fits, "a new size was refused or taken wrongly");
+  require(!pool_->resize(0, now_), "max_size 0 was taken");
+  if (!fits) return;
+  config_.max_size = size;
+}
+
+void SlotWorld::change_endpoints(const Step& step) {
+  if (is_draining_) return;
+  require(pool_->set_endpoints(make_endpoints(step.a), now_).has_value(), "good endpoints were refused");
+  require(!pool_->set_endpoints({}, now_), "no endpoint at all was taken");
+}
+
+bool SlotWorld::is_settled() const {
+  return std::all_of(wishes_.begin(), wishes_.end(),
+                     [](const auto& w) { return w.second.carrier != 0 && !w.second.is_removed; });
+}
+
+void SlotWorld::settle_once() {
+  pool_->tick(now_);
+  take_actions();
+  now_ += 1ms;
+  while (!wires(false).empty()) end_dial(0, true);
+  take_actions();
+  answer_all();
+  for (auto& [id, wanted] : wishes_) {
+    if (wanted.carrier != 0) pool_->message(wires_.at(wanted.carrier).handle, wanted.handle, now_);
   }
+  take_actions();
+  check_books();
+}
+
+// Whatever was shrunk or failed over has come to rest: within max_size, and nothing on a standby.
+void SlotWorld::come_to_rest() {
+  const auto is_at_rest = [this] {
+    if (!is_settled() || wires_.size() > config_.max_size) return false;
+    if (config_.failback_interval.count() == 0) return true;
+    return std::none_of(wires_.begin(), wires_.end(), [this](const auto& entry) {
+      return !entry.second.confirmed.empty() && pool_->endpoints().is_standby(entry.second.endpoint);
+    });
+  };
+  for (int i = 0; i < 20'000 && !violation_ && !is_at_rest(); ++i) {
+    settle_once();
+    if (pool_->wake_at() != Instant::max()) now_ = std::max(now_, std::min(pool_->wake_at(), now_ + 50ms));
+  }
+  require(is_at_rest(), "over max_size, or on a standby, long after the faults had stopped");
+}
+
+// Faults stop: every stream must come up and stay, and only what is wanted may be subscribed at the venue.
+void SlotWorld::settle_down(bool must_rest) {
+  for (int i = 0; i < 5'000 && !is_draining_ && !violation_ && !is_settled(); ++i) settle_once();
+  if (must_rest && !is_draining_) come_to_rest();
   require(is_draining_ || is_settled(), "a stream never came up although the faults had stopped");
   for (auto& [id, wire] : wires_) {
     for (const auto stream : wire.confirmed) {
@@ -229,124 +281,6 @@ void SlotWorld::settle_down() {
   require(is_drained_ && wires_.empty() && wishes_.empty(), "something was left after the drain");
   require(pool_->stats(now_).counters.created == pool_->stats(now_).counters.closed_total(),
           "created and closed differ");
-}
-
-void SlotWorld::take_actions() {
-  while (auto action = pool_->next_action()) {
-    require(!is_drained_, "an action after the end");
-    std::visit([this](const auto& a) { on(a); }, *action);
-  }
-}
-
-void SlotWorld::on(const pool::SlotDial& action) {
-  require(!is_draining_, "a dial after drain");
-  require(!wires_.contains(action.connection.id), "an id was used twice");
-  wires_[action.connection.id].handle = action.connection;
-  require(wires_.size() <= config_.max_size + 1, "more connections than max_size and one for a rotation");
-}
-
-void SlotWorld::on(const pool::SlotAbortDial& action) {
-  const auto found = wires_.find(action.connection.id);
-  require(found != wires_.end() && !found->second.is_up, "a dial was given up that is not running");
-  gone_.push_back(action.connection);
-  wires_.erase(action.connection.id);
-}
-
-void SlotWorld::on(const pool::SlotClose& action) {
-  const auto found = wires_.find(action.connection.id);
-  require(found != wires_.end() && found->second.is_up, "a connection was closed that is not up");
-  if (action.reason != pool::CloseReason::drained) {
-    for (const auto& [id, wanted] : wishes_) {
-      require(wanted.carrier != action.connection.id, "a connection was closed that still carries a stream");
-    }
-  }
-  gone_.push_back(action.connection);
-  wires_.erase(action.connection.id);
-}
-
-void SlotWorld::check_rate(Wire& wire) {
-  wire.sent.push_back(now_);
-  const auto since = now_ - slots_.messages.interval;
-  const auto recent = std::count_if(wire.sent.begin(), wire.sent.end(), [since](Instant at) { return at > since; });
-  require(recent <= 2 * static_cast<std::ptrdiff_t>(slots_.messages.count), "more messages than the bucket can give");
-}
-
-void SlotWorld::on(const pool::Subscribe& action) {
-  const auto found = wires_.find(action.connection.id);
-  require(found != wires_.end() && found->second.is_up, "a message for a connection that is not up");
-  if (found == wires_.end()) return;
-  check_rate(found->second);
-  require(!action.streams.empty() && action.streams.size() <= slots_.streams_per_message,
-          "a message of the wrong size");
-  for (const auto stream : action.streams) {
-    require(wish(stream) != nullptr, "a subscription to a stream that has ended");
-    require(!found->second.confirmed.contains(stream.id), "subscribed twice on one connection");
-    found->second.asked.insert(stream.id);
-  }
-  require(found->second.asked.size() + found->second.confirmed.size() <= slots_.streams_per_connection,
-          "more streams on a connection than it can carry");
-}
-
-void SlotWorld::on(const pool::Unsubscribe& action) {
-  const auto found = wires_.find(action.connection.id);
-  require(found != wires_.end() && found->second.is_up, "a message for a connection that is not up");
-  if (found == wires_.end()) return;
-  check_rate(found->second);
-  for (const auto stream : action.streams) {
-    require(wish(stream) != nullptr, "the driver no longer knows the name of a stream it must unsubscribe");
-    require(wish(stream) == nullptr || wish(stream)->carrier != action.connection.id || wish(stream)->is_removed,
-            "unsubscribed where it is carried");
-    found->second.asked.erase(stream.id);
-    found->second.confirmed.erase(stream.id);
-  }
-}
-
-void SlotWorld::on(const pool::StreamUp& action) {
-  Wish* up = wish(action.stream);
-  require(up != nullptr && !up->is_removed, "a stream came up that has ended");
-  const auto carrier = wires_.find(action.connection.id);
-  require(carrier != wires_.end() && carrier->second.confirmed.contains(action.stream.id),
-          "up without the venue's word");
-  if (up == nullptr) return;
-  require(up->carrier == action.previous.id, "a move from a connection that did not carry the stream");
-  if (action.previous)
-    require(wires_.contains(action.previous.id), "the old connection went before the new one was up");
-  up->carrier = action.connection.id;
-}
-
-void SlotWorld::on(const pool::StreamDown& action) {
-  Wish* down = wish(action.stream);
-  require(down != nullptr && down->carrier != 0, "a stream went down that was not up");
-  if (down != nullptr) down->carrier = 0;
-}
-
-void SlotWorld::on(const pool::StreamEnd& action) {
-  require(wish(action.stream) != nullptr, "a stream ended twice");
-  require(is_draining_ || action.error || wish(action.stream) == nullptr || wish(action.stream)->is_removed,
-          "ended for no reason");
-  ended_.push_back(action.stream);
-  wishes_.erase(action.stream.id);
-}
-
-void SlotWorld::on(const pool::SlotsDrained&) {
-  require(is_draining_ && !is_drained_, "drained twice, or without being asked");
-  is_drained_ = true;
-}
-
-void SlotWorld::check_books() {
-  const pool::SlotStats stats = pool_->slot_stats();
-  require(stats.streams == wishes_.size(), "number of streams");
-  require(stats.connections == wires_.size(), "number of connections");
-  const auto up = std::count_if(wishes_.begin(), wishes_.end(),
-                                [](const auto& w) { return w.second.carrier != 0 && !w.second.is_removed; });
-  require(stats.up == static_cast<std::size_t>(up), "number of streams up");
-  for (auto& [id, wire] : wires_) {
-    require(pool_->used_slots(wire.handle) <= slots_.streams_per_connection, "a connection over its capacity");
-  }
-  for (auto& [id, wanted] : wishes_) {
-    if (!wanted.is_removed)
-      require(pool_->carrier_of(wanted.handle).id == wanted.carrier, "the carrier is not the one told");
-  }
 }
 
 }  // namespace marketprism::simulation

@@ -30,6 +30,8 @@ class SlotWorld {
     lose,
     closing,
     stale_call,
+    resize,
+    endpoints_change,
     drain,
     kind_count
   };
@@ -42,6 +44,7 @@ class SlotWorld {
 
   struct Wire {
     pool::SlotConnection handle;
+    std::uint32_t endpoint = 0;
     bool is_up = false;
     std::set<std::uint64_t> asked;      // ids of streams: sent, not answered
     std::set<std::uint64_t> confirmed;  // what the venue sends on it
@@ -59,7 +62,12 @@ class SlotWorld {
   void answer_all();
   void end_dial(std::uint32_t which, bool is_ok);
   void do_stale(const Step& step);
-  void settle_down();
+  void do_resize(const Step& step);
+  void change_endpoints(const Step& step);
+  [[nodiscard]] bool is_settled() const;
+  void settle_once();
+  void come_to_rest();
+  void settle_down(bool must_rest);
   void take_actions();
   void on(const pool::SlotDial& action);
   void on(const pool::SlotAbortDial& action);

@@ -1,0 +1,71 @@
+#include "tests/simulation/pool/ledger_world.hpp"
+
+#include <algorithm>
+
+namespace marketprism::simulation {
+namespace {
+
+std::size_t loop_of(const Step& step, std::size_t loops) { return (step.b >> 24) % loops; }
+
+}  // namespace
+
+std::vector<std::uint32_t> LedgerWorld::weights() {
+  auto weights = LeaseWorld::weights();
+  weights[LeaseWorld::notice] = 20;
+  weights[LeaseWorld::drain] = 1;
+  return weights;
+}
+
+std::string LedgerWorld::describe(const Step& step) {
+  return "loop " + std::to_string(step.b >> 24) + " (modulo loops): " + LeaseWorld::describe(step);
+}
+
+LedgerWorld::LedgerWorld(std::uint64_t seed)
+    : random_(seed), ledger_(static_cast<std::uint32_t>(1 + random_.below(6)), 4) {
+  const std::size_t count = 2 + random_.below(2);
+  for (std::size_t i = 0; i < count; ++i) loops_.push_back(std::make_unique<LeaseWorld>(random_.next(), &ledger_));
+}
+
+std::optional<std::string> LedgerWorld::run(std::uint64_t seed, const Schedule& schedule) {
+  LedgerWorld world(seed);
+  for (const Step& step : schedule) {
+    world.loops_[loop_of(step, world.loops_.size())]->take(step);
+    if (auto broken = world.check()) return broken;
+  }
+  return world.settle();
+}
+
+std::optional<std::string> LedgerWorld::check() const {
+  std::size_t size = 0;
+  std::size_t held = 0;
+  for (const auto& loop : loops_) {
+    if (loop->violation()) return loop->violation();
+    size += loop->size();
+    const std::size_t permits = ledger_.held(loop->ledger_member());
+    if (permits != loop->size()) return "a loop holds more or fewer permits than connections";
+    held += permits;
+  }
+  if (size > ledger_.total()) return "more connections over all loops than permits";
+  if (held + ledger_.available() > ledger_.total()) return "permits were made from nothing";
+  return std::nullopt;
+}
+
+// Faults stop: every loop serves its waiters, whatever the others do; in the end all permits are back.
+std::optional<std::string> LedgerWorld::settle() {
+  const auto is_anybody_waiting = [this] {
+    return std::any_of(loops_.begin(), loops_.end(), [](const auto& loop) { return loop->waiting() > 0; });
+  };
+  for (int i = 0; i < 2'000 && is_anybody_waiting(); ++i) {
+    for (const auto& loop : loops_) loop->settle_once(i);
+    if (auto broken = check()) return broken;
+  }
+  if (is_anybody_waiting()) return "a waiter was never answered although the faults had stopped";
+  for (const auto& loop : loops_) {
+    loop->end();
+    if (auto broken = check()) return broken;
+  }
+  if (ledger_.available() != ledger_.total()) return "a permit was lost";
+  return std::nullopt;
+}
+
+}  // namespace marketprism::simulation

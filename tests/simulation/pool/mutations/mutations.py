@@ -1,0 +1,74 @@
+"""The planted bugs: each changes one place of the pools' sources, which must be there exactly once. `name` says what goes
+wrong; the simulation has to notice it."""
+from typing import NamedTuple
+
+
+class Mutation(NamedTuple):
+    name: str
+    file: str  # in marketprism/pool/
+    old: str
+    new: str
+
+
+MUTATIONS = [
+    Mutation("skip a permit return", "lease_pool.cpp",
+             "  endpoints().connection_closed(connection.attempt.endpoint);\n"
+             "  if (ledger_ != nullptr) ledger_->give_back(ledger_member_);",
+             "  endpoints().connection_closed(connection.attempt.endpoint);"),
+    Mutation("make permits from nothing", "permit_ledger.cpp",
+             "while (decrement(self.reserved)) available_.fetch_add(1);",
+             "while (decrement(self.reserved)) available_.fetch_add(2);"),
+    Mutation("hand a connection over twice", "lease_pool.cpp",
+             "    grant(waiters_.front(), index, now, is_fresh);\n",
+             "    grant(waiters_.front(), index, now, is_fresh);\n"
+             "    if (!waiters_.empty()) grant(waiters_.front(), index, now, is_fresh);\n"),
+    Mutation("serve the newest waiter first", "lease_pool.cpp",
+             "    grant(waiters_.front(), index, now, is_fresh);",
+             "    grant(waiters_.back(), index, now, is_fresh);"),
+    Mutation("drop a waiter whose time is up", "lease_pool_upkeep.cpp",
+             "    reject(index, timeout_error(waiter, now));",
+             "    waiters_.erase(waiter_records_, index);\n"
+             "    waiter_deadlines_.remove(waiter_records_, index);\n"
+             "    waiter_records_.remove(index);"),
+    Mutation("sleep past a waiter's deadline", "lease_pool.cpp", "  wake_by(waiter.deadline);\n", ""),
+    Mutation("reuse the oldest connection first", "lease_pool.hpp",
+             "    idle_.push_front(connections_, index);", "    idle_.push_back(connections_, index);"),
+    Mutation("lend a connection past its idle time", "lease_pool.cpp",
+             "    if (connection.retire_at > now) {", "    if (connection.expires_at > now) {"),
+    Mutation("count a hit twice", "lease_pool.cpp",
+             "  if (idle) {\n    waiter_records_", "  if (idle) {\n    ++counters_.acquired;\n    waiter_records_"),
+    Mutation("forget that time was relative to the old max_size", "lease_pool_upkeep.cpp",
+             "  active_time_.scale(", "  if (config.max_size == 0) active_time_.scale("),
+    Mutation("forget a cancel", "lease_pool.cpp",
+             "  if (waiter_records_.find(handle) == nullptr) return false;\n  waiters_.erase",
+             "  if (waiter_records_.find(handle) == nullptr) return false;\n  ++counters_.cancelled;\n"
+             "  if (now > Instant::min()) return true;\n  waiters_.erase"),
+    Mutation("exceed max_connecting", "lease_pool.cpp",
+             "if (size() >= config_.max_size || connecting >= config_.max_connecting) return 0;",
+             "if (size() >= config_.max_size) return 0;"),
+    Mutation("ignore max_size on resize", "lease_pool_upkeep.cpp",
+             "  while (size() > config_.max_size && !idle_.empty()) evict_oldest_idle();\n", ""),
+    Mutation("keep a broken connection", "lease_pool.cpp", "    if (is_broken) {", "    if (is_broken && now == Instant::max()) {"),
+    Mutation("take a stale handle for the record in its place", "slab.hpp",
+             "handle.id != 0 && record.id == handle.id ?", "handle.id != 0 && record.id != 0 ?"),
+    Mutation("serve after the drain has begun", "lease_pool_upkeep.cpp",
+             "    ++counters_.stopped;\n    reject(waiters_.front(), not_running_error());",
+             "    ++counters_.stopped;\n    if (idle_.empty()) reject(waiters_.front(), not_running_error());\n"
+             "    else grant(waiters_.front(), idle_.pop_front(connections_), now, false);"),
+    Mutation("stay on the standby", "lease_pool_endpoints.cpp", "  while (dials_back_ > 0) {", "  while (dials_back_ > 64) {"),
+    Mutation("deliver a stream after its end", "slot_pool.cpp",
+             "if (stream == nullptr || stream->is_ending || connections_.find(connection) == nullptr) return;\n"
+             "  Slot* slot = find_slot(*stream, connection.index);\n  if (slot != nullptr &&",
+             "if (stream == nullptr || connections_.find(connection) == nullptr) return;\n"
+             "  Slot* slot = find_slot(*stream, connection.index);\n"
+             "  if (stream->is_ending) actions_.push(StreamUp{handle, connection, {}});\n  if (slot != nullptr &&"),
+    Mutation("lose a subscription when its connection is lost", "slot_pool_connections.cpp",
+             "      continue;\n    }\n    await_room(stream_index, 0, now);", "      continue;\n    }"),
+    Mutation("put more streams on a connection than it carries", "slot_pool.cpp",
+             "         connection.slots.size() + connection.to_drop.size() < slot_config_.streams_per_connection;",
+             "         connection.slots.size() < slot_config_.streams_per_connection;"),
+    Mutation("break before make", "slot_pool_connections.cpp",
+             "  if (connections_[replacement].is_up) carry_over(index, replacement, now);",
+             "  if (connections_[replacement].is_up) carry_over(index, replacement, now);\n"
+             "  else drop_connection(index, why, \"rotated\", now);"),
+]

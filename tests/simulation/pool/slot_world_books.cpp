@@ -1,0 +1,128 @@
+// The world's own books: what it makes of the pool's actions, and the rules it holds the pool to.
+#include <algorithm>
+
+#include "tests/simulation/pool/slot_world.hpp"
+
+namespace marketprism::simulation {
+
+void SlotWorld::take_actions() {
+  while (auto action = pool_->next_action()) {
+    require(!is_drained_, "an action after the end");
+    std::visit([this](const auto& a) { on(a); }, *action);
+  }
+}
+
+void SlotWorld::on(const pool::SlotDial& action) {
+  require(!is_draining_, "a dial after drain");
+  require(!wires_.contains(action.connection.id), "an id was used twice");
+  wires_[action.connection.id].handle = action.connection;
+  wires_[action.connection.id].endpoint = action.endpoint;
+  require(!pool_->endpoints().is_removed(action.endpoint), "a dial to an endpoint that is gone");
+  require(wires_.size() <= config_.max_size + 1, "more connections than max_size and one for a rotation");
+}
+
+void SlotWorld::on(const pool::SlotAbortDial& action) {
+  const auto found = wires_.find(action.connection.id);
+  require(found != wires_.end() && !found->second.is_up, "a dial was given up that is not running");
+  gone_.push_back(action.connection);
+  wires_.erase(action.connection.id);
+}
+
+void SlotWorld::on(const pool::SlotClose& action) {
+  const auto found = wires_.find(action.connection.id);
+  require(found != wires_.end() && found->second.is_up, "a connection was closed that is not up");
+  if (action.reason != pool::CloseReason::drained) {
+    for (const auto& [id, wanted] : wishes_) {
+      require(wanted.carrier != action.connection.id, "a connection was closed that still carries a stream");
+    }
+  }
+  gone_.push_back(action.connection);
+  wires_.erase(action.connection.id);
+}
+
+void SlotWorld::check_rate(Wire& wire) {
+  wire.sent.push_back(now_);
+  const auto since = now_ - slots_.messages.interval;
+  const auto recent = std::count_if(wire.sent.begin(), wire.sent.end(), [since](Instant at) { return at > since; });
+  require(recent <= 2 * static_cast<std::ptrdiff_t>(slots_.messages.count), "more messages than the bucket can give");
+}
+
+void SlotWorld::on(const pool::Subscribe& action) {
+  const auto found = wires_.find(action.connection.id);
+  require(found != wires_.end() && found->second.is_up, "a message for a connection that is not up");
+  if (found == wires_.end()) return;
+  check_rate(found->second);
+  require(!action.streams.empty() && action.streams.size() <= slots_.streams_per_message,
+          "a message of the wrong size");
+  for (const auto stream : action.streams) {
+    require(wish(stream) != nullptr, "a subscription to a stream that has ended");
+    require(!found->second.confirmed.contains(stream.id), "subscribed twice on one connection");
+    found->second.asked.insert(stream.id);
+  }
+  require(found->second.asked.size() + found->second.confirmed.size() <= slots_.streams_per_connection,
+          "more streams on a connection than it can carry");
+}
+
+void SlotWorld::on(const pool::Unsubscribe& action) {
+  const auto found = wires_.find(action.connection.id);
+  require(found != wires_.end() && found->second.is_up, "a message for a connection that is not up");
+  if (found == wires_.end()) return;
+  check_rate(found->second);
+  for (const auto stream : action.streams) {
+    require(wish(stream) != nullptr, "the driver no longer knows the name of a stream it must unsubscribe");
+    require(wish(stream) == nullptr || wish(stream)->carrier != action.connection.id || wish(stream)->is_removed,
+            "unsubscribed where it is carried");
+    found->second.asked.erase(stream.id);
+    found->second.confirmed.erase(stream.id);
+  }
+}
+
+void SlotWorld::on(const pool::StreamUp& action) {
+  Wish* up = wish(action.stream);
+  require(up != nullptr && !up->is_removed, "a stream came up that has ended");
+  const auto carrier = wires_.find(action.connection.id);
+  require(carrier != wires_.end() && carrier->second.confirmed.contains(action.stream.id),
+          "up without the venue's word");
+  if (up == nullptr) return;
+  require(up->carrier == action.previous.id, "a move from a connection that did not carry the stream");
+  if (action.previous)
+    require(wires_.contains(action.previous.id), "the old connection went before the new one was up");
+  up->carrier = action.connection.id;
+}
+
+void SlotWorld::on(const pool::StreamDown& action) {
+  Wish* down = wish(action.stream);
+  require(down != nullptr && down->carrier != 0, "a stream went down that was not up");
+  if (down != nullptr) down->carrier = 0;
+}
+
+void SlotWorld::on(const pool::StreamEnd& action) {
+  require(wish(action.stream) != nullptr, "a stream ended twice");
+  require(is_draining_ || action.error || wish(action.stream) == nullptr || wish(action.stream)->is_removed,
+          "ended for no reason");
+  ended_.push_back(action.stream);
+  wishes_.erase(action.stream.id);
+}
+
+void SlotWorld::on(const pool::SlotsDrained&) {
+  require(is_draining_ && !is_drained_, "drained twice, or without being asked");
+  is_drained_ = true;
+}
+
+void SlotWorld::check_books() {
+  const pool::SlotStats stats = pool_->slot_stats();
+  require(stats.streams == wishes_.size(), "number of streams");
+  require(stats.connections == wires_.size(), "number of connections");
+  const auto up = std::count_if(wishes_.begin(), wishes_.end(),
+                                [](const auto& w) { return w.second.carrier != 0 && !w.second.is_removed; });
+  require(stats.up == static_cast<std::size_t>(up), "number of streams up");
+  for (auto& [id, wire] : wires_) {
+    require(pool_->used_slots(wire.handle) <= slots_.streams_per_connection, "a connection over its capacity");
+  }
+  for (auto& [id, wanted] : wishes_) {
+    if (!wanted.is_removed)
+      require(pool_->carrier_of(wanted.handle).id == wanted.carrier, "the carrier is not the one told");
+  }
+}
+
+}  // namespace marketprism::simulation
