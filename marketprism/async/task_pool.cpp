@@ -43,9 +43,23 @@ double TaskPoolStatistics::throughput_per_s() const {
   return elapsed <= Nanoseconds(0) ? 0 : static_cast<double>(finished()) / seconds_of(elapsed);
 }
 
+/// What only tasks need that wait, fail, have a deadline or are waited for: kept apart, so that a run of plain
+/// functions touches little memory. Made when first needed, then kept with its record.
+struct TaskExtras {
+  explicit TaskExtras(Timer::Callback expire, void* record) : timer(expire, record) {}
+
+  TaskPool::Coroutine coroutine;
+  std::optional<Error> error;
+  Instant deadline = Instant::max();
+  Timer timer;
+  std::optional<asio::cancellation_signal> cancellation;
+  std::optional<Signal> done;  // while somebody waits
+};
+
 /// One task, and its place in the list of waiting or of free records.
 struct TaskPool::Record {
-  explicit Record(Core& owner);
+  explicit Record(Core& owner) : core(owner) {}
+  TaskExtras& with_extras();
 
   Core& core;
   TaskState state = TaskState::pending;
@@ -54,17 +68,11 @@ struct TaskPool::Record {
   bool is_timed_out = false;
   int pins = 0;          // calls that are inside something of this record
   std::uint64_t id = 0;  // tells the uses of a record apart
-  Work work;
-  Coroutine coroutine;
-  std::optional<Context> context;
-  std::optional<Error> error;
   Instant started{};
-  Instant deadline = Instant::max();
-  Timer timer;
-  std::optional<asio::cancellation_signal> cancellation;
-  std::optional<Signal> done;  // while somebody waits
   Record* previous = nullptr;
   Record* next = nullptr;
+  Work work;
+  std::unique_ptr<TaskExtras> extras;
 };
 
 /// Lives until the pool, its handles and its running tasks are gone.
@@ -102,14 +110,16 @@ struct TaskPool::Core : std::enable_shared_from_this<Core> {
   TaskPoolStatistics counts;
 };
 
-TaskPool::Record::Record(Core& owner)
-    : core(owner),
-      timer(
-          [](void* self) {
-            auto& record = *static_cast<Record*>(self);
-            record.core.expire(record);
-          },
-          this) {}
+TaskExtras& TaskPool::Record::with_extras() {
+  if (!extras) {
+    const auto expire = [](void* self) {
+      auto& record = *static_cast<Record*>(self);
+      record.core.expire(record);
+    };
+    extras = std::make_unique<TaskExtras>(expire, this);
+  }
+  return *extras;
+}
 
 Result<TaskPool::Handle> TaskPool::Core::add(Work work, Coroutine coroutine, TaskOptions with) {
   if (pending >= options.queue_capacity) {
@@ -125,11 +135,13 @@ Result<TaskPool::Handle> TaskPool::Core::add(Work work, Coroutine coroutine, Tas
   record.next = nullptr;
   record.state = TaskState::pending;
   record.work = std::move(work);
-  record.coroutine = std::move(coroutine);
-  record.deadline = with.deadline;
+  if (coroutine) record.with_extras().coroutine = std::move(coroutine);
   record.is_held = true;
   record.id = ++counts.submitted;
-  if (with.deadline != Instant::max()) loop.timers().arm(record.timer, with.deadline);
+  if (with.deadline != Instant::max()) {
+    record.with_extras().deadline = with.deadline;
+    loop.timers().arm(record.extras->timer, with.deadline);
+  }
   append(record);
   schedule();
   return Handle(shared_from_this(), record);
@@ -157,11 +169,13 @@ void TaskPool::Core::unpin(Record& record) {
 void TaskPool::Core::recycle_unused(Record& record) {
   if (record.is_held || record.pins > 0 || record.state <= TaskState::running) return;
   record.work = nullptr;
-  record.coroutine = nullptr;
-  record.context.reset();
-  record.error.reset();
-  record.done.reset();
-  record.cancellation.reset();
+  if (record.extras) {
+    record.extras->coroutine = nullptr;
+    record.extras->error.reset();
+    record.extras->deadline = Instant::max();
+    record.extras->cancellation.reset();
+    record.extras->done.reset();
+  }
   record.is_cancelled = record.is_timed_out = false;
   record.next = std::exchange(free, &record);
 }
@@ -196,15 +210,15 @@ Instant TaskPool::Core::start(Record& record, Instant now) {
     finish(record, std::move(result), now);
     return now;
   }
-  record.context.emplace(Context(shared_from_this(), record));
-  record.cancellation.emplace();
+  record.extras->cancellation.emplace();
   auto quietly = [](Record& of) -> Task<Result<>> {
     co_await asio::this_coro::throw_if_cancelled(false);  // a cancelled wait gives a result
-    co_return co_await of.coroutine(*of.context);
+    Context context(of);
+    co_return co_await of.extras->coroutine(context);
   };
   asio::co_spawn(loop.context(), quietly(record),
                  asio::bind_cancellation_slot(
-                     record.cancellation->slot(),
+                     record.extras->cancellation->slot(),
                      [self = shared_from_this(), &record](const std::exception_ptr& failure, Result<> result) {
                        if (failure) std::rethrow_exception(failure);
                        self->finish(record, std::move(result), self->loop.refresh_now());
@@ -217,22 +231,22 @@ void TaskPool::Core::finish(Record& record, Result<> result, Instant now) {
   ++counts.executed;
   counts.execution_time += now - record.started;
   if (result) return end(record, TaskState::completed);
-  record.error = std::move(result.error());
+  Error& error = record.with_extras().error.emplace(std::move(result.error()));
   if (record.is_timed_out) {
     ++counts.timed_out;
-    record.error->code = ErrorCode::timed_out;
+    error.code = ErrorCode::timed_out;
   }
-  const bool is_cancelled = !record.is_timed_out && (record.is_cancelled || record.error->code == ErrorCode::cancelled);
+  const bool is_cancelled = !record.is_timed_out && (record.is_cancelled || error.code == ErrorCode::cancelled);
   end(record, is_cancelled ? TaskState::cancelled : TaskState::failed);
 }
 
 void TaskPool::Core::end(Record& record, TaskState state) {
-  record.timer.disarm();
   record.state = state;
+  if (record.extras) record.extras->timer.disarm();
   ++(state == TaskState::completed ? counts.completed : state == TaskState::failed ? counts.failed : counts.cancelled);
   // A task that lent its place takes it back inside set(), before another could.
   ++record.pins;
-  if (record.done) record.done->set();
+  if (record.extras && record.extras->done) record.extras->done->set();
   unpin(record);
   schedule();
 }
@@ -242,7 +256,7 @@ void TaskPool::Core::interrupt(Record& record) {
   loop.post([self = shared_from_this(), &record, id = record.id] {
     if (record.id != id || record.state != TaskState::running) return;
     ++record.pins;
-    record.cancellation->emit(asio::cancellation_type::terminal);
+    record.extras->cancellation->emit(asio::cancellation_type::terminal);
     self->unpin(record);
   });
 }
@@ -252,7 +266,7 @@ void TaskPool::Core::cancel(Record& record) {
   record.is_cancelled = true;
   if (record.state == TaskState::running) return interrupt(record);
   unlink(record);
-  record.error =
+  record.with_extras().error =
       Error{ErrorCode::cancelled, "task pool \"" + options.name + "\": cancelled before it began", false, nullptr};
   end(record, TaskState::cancelled);
 }
@@ -262,7 +276,7 @@ void TaskPool::Core::expire(Record& record) {
   if (record.state == TaskState::running) return interrupt(record);
   unlink(record);
   ++counts.timed_out;
-  record.error =
+  record.with_extras().error =
       Error{ErrorCode::timed_out, "task pool \"" + options.name + "\": the deadline passed before a place was free",
             false, nullptr};
   end(record, TaskState::failed);
@@ -270,8 +284,8 @@ void TaskPool::Core::expire(Record& record) {
 
 Task<TaskState> TaskPool::Core::wait(Record& record) {
   if (record.state > TaskState::running) co_return record.state;
-  if (!record.done) record.done.emplace(loop);
-  co_await record.done->wait();
+  if (!record.with_extras().done) record.extras->done.emplace(loop);
+  co_await record.extras->done->wait();
   co_return record.state;
 }
 
@@ -333,11 +347,13 @@ void TaskPool::Handle::drop() {
 }
 
 TaskState TaskPool::Handle::state() const { return record_->state; }
-const Error* TaskPool::Handle::error() const { return record_->error ? &*record_->error : nullptr; }
+const Error* TaskPool::Handle::error() const {
+  return record_->extras && record_->extras->error ? &*record_->extras->error : nullptr;
+}
 void TaskPool::Handle::cancel() { core_->cancel(*record_); }
 
 bool TaskPool::Context::is_cancelled() const { return record_->is_cancelled || record_->is_timed_out; }
-Instant TaskPool::Context::deadline() const { return record_->deadline; }
+Instant TaskPool::Context::deadline() const { return record_->extras->deadline; }
 
 Result<TaskPool::Handle> TaskPool::Context::submit(Work work, TaskOptions options) {
   return record_->core.add(std::move(work), nullptr, options);

@@ -127,8 +127,7 @@ class TaskPool::Context {
 
  private:
   friend class TaskPool;
-  Context(const std::shared_ptr<Core>& core, Record& record) : core_(core), record_(&record) {}
-  std::weak_ptr<Core> core_;
+  explicit Context(Record& record) : record_(&record) {}
   Record* record_;
 };
 
