@@ -39,6 +39,7 @@ style and static checks: clang-format-19 clang-tidy-19
 build: cmake ninja-build ccache pkg-config
 libraries the program links: libboost1.81-dev libfmt-dev libcli11-dev libtomlplusplus-dev libzstd-dev zlib1g-dev libssl-dev
 tests and benchmarks: libgtest-dev libgmock-dev libbenchmark-dev python3 openssl
+a server for the tests of the library's examples: redis-server
 certificates of the public authorities: ca-certificates
 LIST
   if [ $with_tests = yes ]; then
