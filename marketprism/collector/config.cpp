@@ -13,6 +13,7 @@
 
 #include "marketprism/base/nearest.hpp"
 #include "marketprism/exchange/registry.hpp"
+#include "marketprism/net/proxy.hpp"
 
 namespace marketprism::collector {
 namespace {
@@ -145,6 +146,7 @@ Result<ExchangeConfig> read_exchange(const toml::table& table, std::size_t index
   reader.read("address", config.address);
   reader.read("rest_url", config.rest_url);
   reader.read("websocket_urls", config.websocket_urls);
+  reader.read("proxy", config.proxy);
   reader.read_integer("streams_per_connection", config.streams_per_connection, 1, 100'000);
   if (auto error = read_streams(streams, config.streams, reader, file)) return std::unexpected(*error);
   auto parsed = parse_channels(channels);
@@ -257,6 +259,8 @@ Result<> check(const CollectConfig& config) {
     if (!adapter) return std::unexpected(adapter.error());
     if (venue.symbols.empty())
       return wrong(fmt::format("{}: no symbols; give names or a pattern like \"BTC*\"", venue.name));
+    if (const auto proxy = net::ProxySettings::parse(venue.proxy); !proxy)
+      return fail_because(proxy.error(), fmt::format("{}: proxy", venue.name));
     if (venue.channels.empty()) return wrong(fmt::format("{}: no channels; for example trade, book, bbo", venue.name));
     for (const auto& [endpoint, url] : venue.websocket_urls) {
       std::vector<std::string_view> names;

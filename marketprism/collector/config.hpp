@@ -17,12 +17,14 @@ struct ExchangeConfig {
   std::vector<std::string> symbols;  ///< native names, canonical names (`BTC-USDT-PERP`) or globs
   std::vector<exchange::Channel> channels;
   exchange::Variants streams;
-  int snapshot_depth = 0;                 ///< levels a side of REST snapshots; 0: the venue's default
-  std::chrono::seconds connection_lifetime{0};  ///< a WebSocket is replaced then; 0: 15 minutes before the venue cuts it
+  int snapshot_depth = 0;  ///< levels a side of REST snapshots; 0: the venue's default
+  std::chrono::seconds connection_lifetime{
+      0};                                 ///< a WebSocket is replaced then; 0: 15 minutes before the venue cuts it
   std::chrono::seconds poll_interval{0};  ///< of channels that come by REST only; 0: the venue's default
   std::string address;                    ///< "https://host:port": in place of the venue's hosts, paths stay
   std::string rest_url;                   ///< in place of the venue's, with scheme; wins over `address`
   std::map<std::string, std::string> websocket_urls;  ///< by the endpoint's name ("public", "market", …), whole URLs
+  std::string proxy = "environment";                  ///< a URL, "" for none; see net::ProxySettings
   std::size_t streams_per_connection = 0;             ///< fewer than the venue allows; 0: as the venue allows
 };
 

@@ -51,7 +51,8 @@ struct RestClient::State {
 };
 
 Result<std::unique_ptr<RestClient>> RestClient::open(async::EventLoop& loop, wire::Url base, net::TlsContextPtr tls,
-                                                     exchange::Limit weight_limit, pool::ConnectBudget& budget) {
+                                                     exchange::Limit weight_limit, pool::ConnectBudget& budget,
+                                                     net::ConnectRoute route) {
   net::HttpPoolOptions options;
   options.config.connections.name = base.host + " REST";
   options.config.connections.max_size = 8;
@@ -59,6 +60,7 @@ Result<std::unique_ptr<RestClient>> RestClient::open(async::EventLoop& loop, wir
   options.config.connections.retry_attempts = 2;
   options.config.max_per_host = 8;
   options.tls = std::move(tls);
+  options.route = std::move(route);
   auto pool = net::HttpConnectionPool::create(loop, std::move(options));
   if (!pool) return std::unexpected(pool.error());
   pool->use_connect_budget(budget);

@@ -9,6 +9,7 @@
 #include "marketprism/async/event_loop.hpp"
 #include "marketprism/base/error.hpp"
 #include "marketprism/exchange/facts.hpp"
+#include "marketprism/net/connector.hpp"
 #include "marketprism/net/tls_context.hpp"
 #include "marketprism/pool/connect_budget.hpp"
 #include "marketprism/wire/url.hpp"
@@ -28,7 +29,8 @@ class RestClient {
  public:
   /// `base`: scheme, host and port; its path is not used. `budget` outlives the client.
   static Result<std::unique_ptr<RestClient>> open(async::EventLoop& loop, wire::Url base, net::TlsContextPtr tls,
-                                                  exchange::Limit weight_limit, pool::ConnectBudget& budget);
+                                                  exchange::Limit weight_limit, pool::ConnectBudget& budget,
+                                                  net::ConnectRoute route = {});
   ~RestClient();
   RestClient(const RestClient&) = delete;
   RestClient& operator=(const RestClient&) = delete;

@@ -64,7 +64,12 @@ Result<> VenueCollector::make_endpoints() {
                                                       : std::string(facts.rest_url);
   auto base = wire::parse_url(rest);
   if (!base) return fail_because(base.error(), config_.name + ": the REST address " + rest);
-  auto client = RestClient::open(around_.loop, std::move(*base), around_.tls, facts.rest_limit, connect_budget_);
+  auto proxies = net::ProxySettings::parse(config_.proxy);
+  if (!proxies) return fail_because(proxies.error(), config_.name + ": proxy");
+  route_.proxies = std::make_shared<const net::ProxySettings>(std::move(*proxies));
+  route_.dns = std::make_shared<net::DnsCache>(around_.loop);
+  auto client =
+      RestClient::open(around_.loop, std::move(*base), around_.tls, facts.rest_limit, connect_budget_, route_);
   if (!client) return std::unexpected(client.error());
   rest_ = std::move(*client);
   for (const exchange::WebSocketUrl& socket : facts.websockets) {

@@ -95,6 +95,7 @@ class VenueCollector final : private feed::SessionActions {
   feed::Session session_;
   std::unique_ptr<RestClient> rest_;
   pool::ConnectBudget connect_budget_;
+  net::ConnectRoute route_;
   std::vector<std::unique_ptr<Endpoint>> endpoints_;
   std::map<std::string, exchange::Stream> streams_;            // subscribed, by name
   std::unordered_map<std::string, std::string> book_streams_;  // symbol → name

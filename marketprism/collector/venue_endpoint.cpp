@@ -58,6 +58,7 @@ net::WebSocketPoolOptions VenueCollector::Endpoint::options_of(VenueCollector& o
   options.slots.messages = rate_of(facts.messages_per_connection);
   options.websocket.silence_timeout = facts.silence_max;
   options.tls = owner.around_.tls;
+  options.route = owner.route_;
   options.ping_text = facts.ping_text;
   options.ping_text_after = facts.ping_after;
   options.next_connection = [&owner] { return ++owner.last_connection_; };

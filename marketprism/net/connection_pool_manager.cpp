@@ -21,10 +21,13 @@ struct ConnectionPoolManager::WebSocket final : Entry {
             const std::vector<wire::Url>& urls, WebSocketStreamHandler& handler)
       : Entry(std::move(pool_name)), loop(event_loop), pool(event_loop, std::move(options), urls, handler) {}
   Task<std::size_t> drain(Nanoseconds patience) override {
-    co_await pool.drain(loop.refresh_now() + patience);
-    co_return 0;
+    const std::size_t left = co_await pool.drain(loop.refresh_now() + patience);
+    co_return left;
   }
-  void add_stats(std::vector<pool::PoolStats>& all) const override { all.push_back(pool.stats()); }
+  void add_stats(std::vector<pool::PoolStats>& all) const override {
+    all.push_back(pool.stats());
+    if (auto leases = pool.lease_stats()) all.push_back(std::move(*leases));
+  }
   EventLoop& loop;
   WebSocketConnectionPool pool;
 };

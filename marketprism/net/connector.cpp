@@ -1,7 +1,7 @@
 #include "marketprism/net/connector.hpp"
 
-#include "marketprism/net/deadline.hpp"
-#include "marketprism/net/dns.hpp"
+#include "marketprism/net/address_race.hpp"
+#include "marketprism/net/proxy_tunnel.hpp"
 #include "marketprism/net/socket.hpp"
 #include "marketprism/net/tcp_transport.hpp"
 #include "marketprism/net/tls_transport.hpp"
@@ -9,41 +9,46 @@
 namespace marketprism::net {
 namespace {
 
-// Each address in turn, the time that is left divided among those that are left, so that one dead address does not take
-// the others' time.
-Task<Result<Socket>> connect_tcp(EventLoop& loop, const ConnectTarget& target, Instant deadline) {
+Task<Result<Socket>> connect_tcp(EventLoop& loop, const ConnectRoute& route, std::string where, std::string host,
+                                 std::uint16_t port, Instant deadline, AddressRaceOptions options) {
+  Result<Addresses> addresses;
+  if (route.dns) {
+    addresses = co_await route.dns->resolve(host, deadline);
+  } else {
+    addresses = co_await resolve(loop, host, deadline);
+  }
+  if (!addresses) co_return fail_because(std::move(addresses.error()), where + ": cannot connect");
+  auto socket = co_await race_addresses(loop, std::move(where), std::move(*addresses), port, deadline, options);
+  const bool is_unreachable = !socket && socket.error().code != ErrorCode::cancelled;
+  if (is_unreachable && route.dns) route.dns->doubt(host);
+  co_return socket;
+}
+
+Task<Result<Socket>> connect_socket(EventLoop& loop, const ConnectTarget& target, Instant deadline) {
   const std::string where = host_and_port(target.host, target.port);
   const std::string& host = target.connect_to.empty() ? target.host : target.connect_to;
-  auto addresses = co_await resolve(loop, host, deadline);
-  if (!addresses) co_return fail_because(std::move(addresses.error()), where + ": cannot connect");
-  Error last{ErrorCode::not_found, where + ": the host name has no address", false, nullptr};
-  for (std::size_t i = 0; i < addresses->size(); ++i) {
-    const Instant now = loop.now();
-    const std::size_t left = addresses->size() - i;
-    const Instant stop =
-        deadline == Instant::max() || left == 1 ? deadline : now + (deadline - now) / static_cast<std::int64_t>(left);
-    Socket socket(loop, where);
-    const Deadline guard(loop, stop, socket);
-    const Socket::Endpoint endpoint((*addresses)[i], target.port);
-    const auto connected = co_await socket.connect(endpoint, target.receive_buffer_bytes);
-    if (connected) co_return std::move(socket);
-    last = connected.error();
-    if (guard.has_passed()) {
-      last = {ErrorCode::timed_out,
-              where + ": connecting to " + address_text(endpoint) +
-                  " took too long; check that the host is up and no firewall is between",
-              false, nullptr};
-    } else if (last.code == ErrorCode::cancelled) {
-      break;
-    }
+  const ConnectRoute& route = target.route;
+  const Proxy* proxy = route.proxies ? route.proxies->find(host, target.port, target.tls != nullptr) : nullptr;
+  AddressRaceOptions options;
+  options.attempt_delay = route.attempt_delay;
+  options.receive_buffer_bytes = target.receive_buffer_bytes;
+  if (proxy == nullptr) {
+    auto direct = co_await connect_tcp(loop, route, where, host, target.port, deadline, options);
+    co_return direct;
   }
-  co_return std::unexpected(std::move(last));
+  auto socket = co_await connect_tcp(loop, route, where, proxy->host, proxy->port, deadline, options);
+  if (!socket) {
+    co_return fail_because(std::move(socket.error()), where + ": the proxy " + proxy->name() + " cannot be reached");
+  }
+  auto opened = co_await open_tunnel(*socket, *proxy, host, target.port, deadline);
+  if (!opened) co_return std::unexpected(std::move(opened.error()));
+  co_return socket;
 }
 
 }  // namespace
 
 Task<Result<TransportPtr>> connect(EventLoop& loop, ConnectTarget target, Instant deadline) {
-  auto socket = co_await connect_tcp(loop, target, deadline);
+  auto socket = co_await connect_socket(loop, target, deadline);
   if (!socket) co_return std::unexpected(std::move(socket.error()));
   if (!target.tls) co_return make_tcp_transport(std::move(*socket));
   const std::string& name = target.tls_server_name.empty() ? target.host : target.tls_server_name;

@@ -11,7 +11,6 @@ namespace {
 
 namespace asio = boost::asio;
 using Resolver = asio::ip::basic_resolver<asio::ip::tcp, async::Executor>;
-using Addresses = std::vector<asio::ip::address>;
 
 // Shared with the look-up, which may outlive the coroutine that wanted it.
 struct Lookup {

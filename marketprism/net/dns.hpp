@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -10,10 +11,15 @@
 
 namespace marketprism::net {
 
+using Addresses = std::vector<boost::asio::ip::address>;
+
+/// How names become addresses: `resolve`, or a test's own. Called on the loop; ends by the deadline.
+using DnsResolver =
+    std::function<async::Task<Result<Addresses>>(async::EventLoop& loop, std::string host, Instant deadline)>;
+
 /// The addresses of a host, in the order the system prefers. An IP address as `host` is not looked up.
 /// `not_found` if the name does not exist, `timed_out` at the deadline. The look-up runs on a thread of Asio's; at the
 /// deadline it is left behind, not waited for.
-async::Task<Result<std::vector<boost::asio::ip::address>>> resolve(async::EventLoop& loop, std::string host,
-                                                                   Instant deadline);
+async::Task<Result<Addresses>> resolve(async::EventLoop& loop, std::string host, Instant deadline);
 
 }  // namespace marketprism::net

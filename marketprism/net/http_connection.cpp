@@ -42,16 +42,20 @@ struct HttpConnection::State {
         options(the_options),
         parser(parser_options(the_options)),
         done(loop),
-        timer([](void* self) { static_cast<State*>(self)->on_timeout(); }, this) {}
+        timer([](void* self) { static_cast<State*>(self)->on_timeout(); }, this),
+        room(loop) {}
 
   void start_exchange(const SendOptions& send_options);
   void arm(std::string_view phase, Nanoseconds timeout);
   void on_timeout();
   void on_bytes();
+  void on_streamed(bool is_whole);
+  [[nodiscard]] bool is_full() const { return is_streamed && is_busy && parser.body().size() >= options.stream_bytes; }
   void on_read_error(Error error);
   void complete();
+  void end_exchange();
   void fail_with(Error error);
-  void close_idle();
+  void close_idle(Error error);
 
   TransportPtr transport;
   EventLoop& loop;
@@ -62,6 +66,10 @@ struct HttpConnection::State {
   async::Timer timer;
   std::optional<Error> failure;
   std::function<void()> closed_callback;
+  async::Signal room;  // the reader of a streamed body has taken what was there
+  std::string piece;   // what it is looking at
+  std::uint64_t streamed_bytes = 0;
+  std::uint64_t streamed_bytes_max = 0;
   Instant deadline = Instant::max();
   std::string_view phase;
   HttpProgress progress = HttpProgress::nothing_written;
@@ -69,6 +77,8 @@ struct HttpConnection::State {
   bool is_open = true;
   bool is_busy = false;
   bool is_writing = false;
+  bool is_streamed = false;
+  bool has_streamed_head = false;
 };
 
 void HttpConnection::State::start_exchange(const SendOptions& send_options) {
@@ -78,7 +88,11 @@ void HttpConnection::State::start_exchange(const SendOptions& send_options) {
   done.reset();
   deadline = send_options.deadline;
   progress = HttpProgress::nothing_written;
-  parser.next_message(send_options.is_head);
+  is_streamed = send_options.is_streamed;
+  has_streamed_head = false;
+  streamed_bytes = 0;
+  streamed_bytes_max = send_options.body_bytes_max;
+  parser.next_message(send_options.is_head, is_streamed);
 }
 
 void HttpConnection::State::arm(std::string_view the_phase, Nanoseconds timeout) {
@@ -95,22 +109,29 @@ void HttpConnection::State::fail_with(Error error) {
   timer.disarm();
   is_open = false;
   transport->close();
+  if (room.has_waiter()) room.set();
   if (!is_busy) return;
   is_busy = false;
   failure = std::move(error);
   done.set();
 }
 
-void HttpConnection::State::close_idle() {
+// Nothing is in progress; the error is for who comes before the pool has seen it.
+void HttpConnection::State::close_idle(Error error) {
+  failure = std::move(error);
   is_open = false;
   transport->close();
   if (const auto callback = std::exchange(closed_callback, nullptr)) callback();
 }
 
 void HttpConnection::State::complete() {
-  timer.disarm();
   std::swap(response.head, parser.head());
   std::swap(response.body, parser.body());
+  end_exchange();
+}
+
+void HttpConnection::State::end_exchange() {
+  timer.disarm();
   keep_alive_hint = parse_keep_alive(response.head);
   progress = HttpProgress::complete;
   // A response that came before the request was out, or with more than it should have, leaves nothing to build on.
@@ -126,7 +147,8 @@ void HttpConnection::State::complete() {
 
 void HttpConnection::State::on_bytes() {
   if (!is_busy) {
-    close_idle();  // nobody asked for these
+    close_idle({ErrorCode::malformed, transport->info().peer + ": the server sent bytes that nobody had asked for",
+                false, nullptr});
     return;
   }
   progress = HttpProgress::response_begun;
@@ -135,6 +157,8 @@ void HttpConnection::State::on_bytes() {
     Error error = parsed.error();
     error.message = transport->info().peer + ": " + error.message;
     fail_with(std::move(error));
+  } else if (is_streamed) [[unlikely]] {
+    on_streamed(*parsed);
   } else if (*parsed) {
     complete();
   } else {
@@ -142,17 +166,44 @@ void HttpConnection::State::on_bytes() {
   }
 }
 
+// The body stays in the parser until its reader takes it.
+void HttpConnection::State::on_streamed(bool is_whole) {
+  if (!has_streamed_head && parser.has_head()) {
+    has_streamed_head = true;
+    response.head = parser.head();
+    response.body.clear();
+  }
+  if (is_whole) {
+    end_exchange();
+    return;
+  }
+  if (!is_full()) {
+    arm("while reading the response", options.read_timeout);
+  } else if (deadline == Instant::max()) {
+    timer.disarm();
+  } else {
+    phase = "while the reader of the response was slow";
+    loop.timers().arm(timer, deadline);
+  }
+  if (has_streamed_head) done.set();
+}
+
 void HttpConnection::State::on_read_error(Error error) {
   if (!is_open) return;
   if (!is_busy) {
-    close_idle();
+    error.message = transport->info().peer + ": the peer closed the connection while it was unused";
+    close_idle(std::move(error));
     return;
   }
   if (error.code == ErrorCode::connection_closed) {
     if (parser.phase() == HttpParser::Phase::body_until_close && parser.end()) {
       is_open = false;
       transport->close();
-      complete();
+      if (is_streamed) {
+        end_exchange();
+      } else {
+        complete();
+      }
       return;
     }
     error.message =
@@ -164,6 +215,10 @@ void HttpConnection::State::on_read_error(Error error) {
 
 Task<> HttpConnection::read_loop(std::shared_ptr<State> state) {
   while (state->is_open) {
+    if (state->is_full()) [[unlikely]] {
+      co_await state->room.wait();
+      continue;
+    }
     const auto count = co_await state->transport->read_some(state->parser.prepare());
     if (!count) {
       state->on_read_error(count.error());
@@ -204,6 +259,7 @@ Task<Result<HttpResponse*>> HttpConnection::exchange(std::shared_ptr<State> stat
                                                      SendOptions options) {
   State& self = *state;
   self.progress = HttpProgress::nothing_written;
+  if (!self.is_open && self.failure) co_return std::unexpected(*self.failure);
   if (!self.is_open) co_return fail(ErrorCode::closed, self.transport->info().peer + ": the connection is closed");
   self.start_exchange(options);
   self.arm("while sending the request", self.options.write_timeout);
@@ -226,6 +282,40 @@ Task<Result<HttpResponse*>> HttpConnection::exchange(std::shared_ptr<State> stat
   }
   if (self.failure) co_return std::unexpected(*self.failure);
   co_return &self.response;
+}
+
+Task<Result<std::string_view>> HttpConnection::read_body() {
+  assert(state_->is_streamed);
+  return read_piece(state_);
+}
+
+Task<Result<std::string_view>> HttpConnection::read_piece(std::shared_ptr<State> state) {
+  State& self = *state;
+  self.piece.clear();
+  while (self.parser.body().empty()) {
+    if (self.failure) co_return std::unexpected(*self.failure);
+    if (!self.is_busy) co_return std::string_view();
+    const auto outcome = co_await self.done.wait();
+    if (outcome == async::Signal::Outcome::set) continue;
+    self.fail_with({ErrorCode::cancelled, "", false, nullptr});
+    co_return fail(ErrorCode::cancelled, self.transport->info().peer + ": reading the response was cancelled");
+  }
+  const bool was_full = self.is_full();
+  std::swap(self.piece, self.parser.body());
+  self.streamed_bytes += self.piece.size();
+  if (self.streamed_bytes_max != 0 && self.streamed_bytes > self.streamed_bytes_max) {
+    Error error{
+        ErrorCode::too_large,
+        self.transport->info().peer + ": the body is larger than " + std::to_string(self.streamed_bytes_max) + " bytes",
+        false, nullptr};
+    self.fail_with(error);
+    co_return std::unexpected(std::move(error));
+  }
+  if (was_full) {
+    self.arm("while reading the response", self.options.read_timeout);
+    if (self.room.has_waiter()) self.room.set();
+  }
+  co_return std::string_view(self.piece);
 }
 
 HttpProgress HttpConnection::progress() const { return state_->progress; }

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string_view>
@@ -13,6 +14,7 @@ struct HttpConnectionOptions {
   std::size_t head_bytes_max = 64 * 1024;
   std::size_t body_bytes_max = 64 * 1024 * 1024;  ///< after decompression
   std::size_t fields_max = 256;
+  std::size_t stream_bytes = 256 * 1024;  ///< of a streamed body held for its reader; then the peer has to wait
   Nanoseconds write_timeout = std::chrono::seconds(10);  ///< until the request is with the operating system
   Nanoseconds head_timeout = std::chrono::seconds(10);   ///< then until the response's head is there
   Nanoseconds read_timeout = std::chrono::seconds(10);   ///< then between two reads of the body
@@ -37,6 +39,8 @@ class HttpConnection {
   struct SendOptions {
     Instant deadline = Instant::max();  ///< of the whole exchange, besides the timeouts by phase
     bool is_head = false;               ///< the method is HEAD: the response has no body
+    bool is_streamed = false;           ///< `send` ends with the head; the body comes by `read_body`
+    std::uint64_t body_bytes_max = 0;   ///< of a streamed body, decompressed: `too_large` beyond; 0: no limit
   };
 
   /// Sends what `make_http_request` made, which must live until the end, and waits for the whole response, which stays
@@ -44,6 +48,10 @@ class HttpConnection {
   /// came.
   Task<Result<HttpResponse*>> send(std::string_view request, SendOptions options);
   Task<Result<HttpResponse*>> send(std::string_view request);
+
+  /// The next piece of a streamed body, decompressed, valid until the next call; empty at the end. What the reader does
+  /// not take waits, up to stream_bytes; then nothing more is read, and no timeout but the deadline runs.
+  Task<Result<std::string_view>> read_body();
 
   [[nodiscard]] HttpProgress progress() const;
   /// Open, idle, and the peer neither asked to close nor sent a stray byte.
@@ -63,6 +71,7 @@ class HttpConnection {
   struct State;
 
   static Task<> read_loop(std::shared_ptr<State> state);
+  static Task<Result<std::string_view>> read_piece(std::shared_ptr<State> state);
   static Task<Result<HttpResponse*>> exchange(std::shared_ptr<State> state, std::string_view request,
                                               SendOptions options);
 

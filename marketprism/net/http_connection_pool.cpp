@@ -22,9 +22,13 @@ bool is_idempotent_method(std::string_view method) {
   return std::find(std::begin(methods), std::end(methods), method) != std::end(methods);
 }
 
-// Only the connection's own end is worth another try: a slow or garbled answer would be slow or garbled again.
-bool is_lost_connection(ErrorCode code) {
-  return code == ErrorCode::connection_reset || code == ErrorCode::connection_closed || code == ErrorCode::io_failed;
+// A request is worth another try when nothing of it was written, unless somebody gave it up. Else when it may be
+// carried out twice and the connection just ended: a slow or garbled answer would be slow or garbled again.
+bool is_worth_retrying(ErrorCode code, HttpProgress progress, bool is_idempotent) {
+  if (progress == HttpProgress::nothing_written) return code != ErrorCode::cancelled && code != ErrorCode::timed_out;
+  const bool is_lost =
+      code == ErrorCode::connection_reset || code == ErrorCode::connection_closed || code == ErrorCode::io_failed;
+  return is_lost && is_idempotent;
 }
 
 }  // namespace
@@ -95,7 +99,8 @@ Result<HttpConnectionPool::State::Host*> HttpConnectionPool::State::add_host(con
   config.max_size = options.config.per_host();
   config.min_size = is_warm ? std::min(config.min_size, config.max_size) : 0;
   config.max_idle_time = std::min(config.max_idle_time, options.config.keep_alive);
-  HttpConnector connector(loop, options.tls, options.connection, url.is_secure() ? url.host : std::string());
+  HttpConnector connector(loop, options.tls, options.connection, url.is_secure() ? url.host : std::string(),
+                          options.route);
   auto made = Pool::create(loop, std::move(config), std::move(endpoints), std::move(connector));
   if (!made) return std::unexpected(std::move(made.error()));
   if (connect_budget != nullptr) made->use_connect_budget(*connect_budget);
@@ -148,6 +153,9 @@ Task<Result<PooledResponse>> HttpConnectionPool::State::exchange(std::shared_ptr
   HttpConnection::SendOptions send_options;
   send_options.deadline = deadline;
   send_options.is_head = prepared.is_head;
+  send_options.is_streamed = prepared.is_streamed;
+  send_options.body_bytes_max = prepared.body_bytes_max;
+  unsigned fresh_failures = 0;
   for (unsigned attempt = 0;; ++attempt) {
     const bool is_retry = attempt > 0;
     Result<HttpLease> lease = co_await host.pool.acquire(deadline - self->loop.now(), where);
@@ -162,18 +170,21 @@ Task<Result<PooledResponse>> HttpConnectionPool::State::exchange(std::shared_ptr
     if (response) {
       if (endpoints.size() > 1) endpoints.succeeded(lease->endpoint(), self->loop.now());
       self->learn(host, *lease);
-      if (!connection.is_reusable()) lease->mark_broken();
+      if (!prepared.is_streamed && !connection.is_reusable()) lease->mark_broken();
       co_return PooledResponse(std::move(*lease), **response);
     }
-    const bool is_safe = prepared.is_idempotent || connection.progress() == HttpProgress::nothing_written;
-    // A kept connection that the server closes says nothing about the server; a new one does.
-    if (lease->use_count() == 1) host.pool.core().report_failure(lease->endpoint(), self->loop.now());
+    const bool is_worth_it = is_worth_retrying(response.error().code, connection.progress(), prepared.is_idempotent);
+    // A kept connection that the server closes says nothing about the server; a new one does. So tries on kept ones do
+    // not count: there are only so many of them, and then comes a new one.
+    if (lease->use_count() == 1) {
+      ++fresh_failures;
+      host.pool.core().report_failure(lease->endpoint(), self->loop.now());
+    }
     lease->mark_broken();
     lease->release();
-    const bool is_worth_it = is_lost_connection(response.error().code) && is_safe;
-    if (!is_worth_it || attempt >= self->options.config.connections.retry_attempts) {
-      co_return std::unexpected(std::move(response.error()));
-    }
+    const bool is_last = fresh_failures > self->options.config.connections.retry_attempts ||
+                         attempt > self->options.config.connections.retry_attempts + self->options.config.per_host();
+    if (!is_worth_it || is_last) co_return std::unexpected(std::move(response.error()));
     if (!co_await may_retry(self, deadline)) co_return std::unexpected(std::move(response.error()));
     ++self->counters.retried;
   }
@@ -209,9 +220,15 @@ Result<HttpConnectionPool> HttpConnectionPool::create(EventLoop& loop, HttpPoolO
   if (auto ok = options.config.validate(); !ok) return std::unexpected(std::move(ok.error()));
   const std::string& name = options.config.connections.name;
   if (options.hosts_max == 0) return fail(ErrorCode::invalid_argument, "pool '" + name + "': hosts_max is 0", true);
-  if (!options.config.proxy.empty()) {
-    return fail(ErrorCode::unsupported, "pool '" + name + "': proxies are not supported yet; leave `proxy` empty",
-                true);
+  if (!options.route.proxies) {
+    auto proxies = ProxySettings::parse(options.config.proxy);
+    if (!proxies) return fail_because(std::move(proxies.error()), "pool '" + name + "': proxy");
+    options.route.proxies = std::make_shared<const ProxySettings>(std::move(*proxies));
+  }
+  if (!options.route.dns) {
+    DnsCacheOptions dns_options;
+    dns_options.ttl = options.config.dns_ttl;
+    options.route.dns = std::make_shared<DnsCache>(loop, std::move(dns_options));
   }
   return HttpConnectionPool(std::make_shared<State>(loop, std::move(options)));
 }
@@ -235,17 +252,22 @@ Result<> HttpConnectionPool::keep_warm(const wire::Url& url) {
   return (*host)->pool.resize(min_size, state_->options.config.per_host());
 }
 
+HttpConnectionPool::Prepared HttpConnectionPool::prepare(std::string_view text, const HttpRequest& request,
+                                                         const HttpRequestOptions& options) {
+  Prepared prepared;
+  prepared.text = text;
+  prepared.is_idempotent = options.is_idempotent.value_or(is_idempotent_method(request.method));
+  prepared.is_head = request.method == "HEAD";
+  prepared.timeout = options.timeout;
+  return prepared;
+}
+
 Task<Result<PooledResponse>> HttpConnectionPool::request(wire::Url url, HttpRequest request, HttpRequestOptions options,
                                                          std::source_location where) {
   request.target = url.target();
   const auto text = make_http_request(url.host_header(), request);
   if (!text) co_return std::unexpected(text.error());
-  Prepared prepared;
-  prepared.text = *text;
-  prepared.is_idempotent = options.is_idempotent.value_or(is_idempotent_method(request.method));
-  prepared.is_head = request.method == "HEAD";
-  prepared.timeout = options.timeout;
-  co_return co_await this->request(url, prepared, where);
+  co_return co_await this->request(url, prepare(*text, request, options), where);
 }
 
 Task<Result<PooledResponse>> HttpConnectionPool::request(const wire::Url& url, Prepared prepared,
@@ -264,6 +286,19 @@ Task<Result<PooledResponse>> HttpConnectionPool::request(const wire::Url& url, P
   --state->active;
   ++(response ? state->counters.succeeded : state->counters.failed);
   co_return response;
+}
+
+Task<Result<StreamedResponse>> HttpConnectionPool::stream(wire::Url url, HttpRequest request,
+                                                          HttpRequestOptions options, std::source_location where) {
+  request.target = url.target();
+  const auto text = make_http_request(url.host_header(), request);
+  if (!text) co_return std::unexpected(text.error());
+  Prepared prepared = prepare(*text, request, options);
+  prepared.is_streamed = true;
+  prepared.body_bytes_max = options.body_bytes_max;
+  auto response = co_await this->request(url, prepared, where);
+  if (!response) co_return std::unexpected(std::move(response.error()));
+  co_return StreamedResponse(std::move(*response));
 }
 
 Task<Result<HttpLease>> HttpConnectionPool::acquire(const wire::Url& url, Nanoseconds timeout,

@@ -20,6 +20,7 @@ struct HttpPoolOptions {
   pool::HttpPoolConfig config;
   TlsContextPtr tls;                 ///< needed for https
   HttpConnectionOptions connection;  ///< limits on sizes, time-outs by phase
+  ConnectRoute route;                ///< parts left out are made from config.dns_ttl and config.proxy
   std::size_t hosts_max = 64;  ///< hosts (scheme, name, port) at once; one more replaces one that has no connection
 };
 
@@ -27,6 +28,7 @@ struct HttpRequestOptions {
   Nanoseconds timeout{0};  ///< of the whole; 0: the config's total_timeout
   std::optional<bool>
       is_idempotent;  ///< may be sent twice; none: by the method (GET, HEAD, PUT, DELETE, OPTIONS, TRACE)
+  std::uint64_t body_bytes_max = 0;  ///< of a body that is streamed; 0: no limit
 };
 
 /// A response together with the connection it came on: nothing is copied. It keeps the connection busy until it is
@@ -45,8 +47,32 @@ class [[nodiscard]] PooledResponse {
   }
 
  private:
+  friend class StreamedResponse;
   HttpLease lease_;
   HttpResponse* response_;
+};
+
+/// A response whose head is there and whose body is read piece by piece: nothing of it is held but the piece, so it may
+/// be larger than the memory. Keeps the connection busy until it is destroyed; if that comes before the end of the
+/// body, the connection is closed. Belongs to the pool's loop.
+class [[nodiscard]] StreamedResponse {
+ public:
+  explicit StreamedResponse(PooledResponse response) : response_(std::move(response)) {}
+  StreamedResponse(StreamedResponse&&) noexcept = default;
+  StreamedResponse& operator=(StreamedResponse&&) = delete;
+  ~StreamedResponse() {
+    if (response_.lease_ && !connection().is_reusable()) response_.lease_.mark_broken();
+  }
+
+  [[nodiscard]] const HttpHead& head() const { return response_->head; }
+  [[nodiscard]] int status() const { return response_->status(); }
+  /// The next piece, decompressed, valid until the next call; empty at the end. The request's deadline holds; what
+  /// fails now is not tried again, since a part was given away.
+  Task<Result<std::string_view>> read() { return connection().read_body(); }
+
+ private:
+  [[nodiscard]] HttpConnection& connection() const { return **response_.lease_; }
+  PooledResponse response_;
 };
 
 /// HTTP/1.1 connections kept alive, lent to one request at a time, with limits per host and over all hosts. On top of
@@ -79,10 +105,16 @@ class HttpConnectionPool {
     std::string_view text;
     bool is_idempotent = true;
     bool is_head = false;
-    Nanoseconds timeout{0};  ///< 0: the config's total_timeout
+    Nanoseconds timeout{0};            ///< 0: the config's total_timeout
+    bool is_streamed = false;          ///< used by `stream`
+    std::uint64_t body_bytes_max = 0;  ///< of a streamed body; 0: no limit
   };
   Task<Result<PooledResponse>> request(const wire::Url& url, Prepared prepared,
                                        std::source_location where = std::source_location::current());
+
+  /// Like `request`, but gives the response when its head is there; see StreamedResponse.
+  Task<Result<StreamedResponse>> stream(wire::Url url, HttpRequest request, HttpRequestOptions options = {},
+                                        std::source_location where = std::source_location::current());
 
   /// A connection of one's own for several requests.
   Task<Result<HttpLease>> acquire(const wire::Url& url, Nanoseconds timeout = Nanoseconds(0),
@@ -107,6 +139,7 @@ class HttpConnectionPool {
 
  private:
   struct State;
+  static Prepared prepare(std::string_view text, const HttpRequest& request, const HttpRequestOptions& options);
   explicit HttpConnectionPool(std::shared_ptr<State> state);
   std::shared_ptr<State> state_;
 };

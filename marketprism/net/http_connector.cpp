@@ -7,14 +7,19 @@
 namespace marketprism::net {
 
 HttpConnector::HttpConnector(EventLoop& loop, TlsContextPtr tls, HttpConnectionOptions options,
-                             std::string tls_server_name)
-    : loop_(&loop), tls_(std::move(tls)), options_(options), tls_server_name_(std::move(tls_server_name)) {}
+                             std::string tls_server_name, ConnectRoute route)
+    : loop_(&loop),
+      tls_(std::move(tls)),
+      options_(options),
+      tls_server_name_(std::move(tls_server_name)),
+      route_(std::move(route)) {}
 
 Task<Result<HttpConnectionPtr>> HttpConnector::connect(const pool::Endpoint& endpoint, Instant deadline) {
   ConnectTarget target;
   target.host = endpoint.host;
   target.port = endpoint.port;
   target.tls_server_name = tls_server_name_;
+  target.route = route_;
   if (endpoint.is_tls) {
     if (!tls_) {
       co_return fail(ErrorCode::invalid_argument,

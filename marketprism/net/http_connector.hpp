@@ -17,7 +17,7 @@ class HttpConnector {
   /// `tls` is needed for endpoints that ask for TLS. `tls_server_name`: whom the certificates must name; empty: the
   /// endpoint's host.
   HttpConnector(EventLoop& loop, TlsContextPtr tls, HttpConnectionOptions options = {},
-                std::string tls_server_name = {});
+                std::string tls_server_name = {}, ConnectRoute route = {});
 
   Task<Result<HttpConnectionPtr>> connect(const pool::Endpoint& endpoint, Instant deadline);
   Task<Result<>> check(HttpConnectionPtr& connection, Instant deadline);
@@ -30,6 +30,7 @@ class HttpConnector {
   TlsContextPtr tls_;
   HttpConnectionOptions options_;
   std::string tls_server_name_;
+  ConnectRoute route_;
 };
 
 }  // namespace marketprism::net

@@ -26,9 +26,10 @@ int hex_digit(char c) {
 HttpParser::HttpParser(HttpParserOptions options) : options_(options), buffer_(8 * 1024, 256 * 1024) {}
 HttpParser::~HttpParser() = default;
 
-void HttpParser::next_message(bool is_head) {
+void HttpParser::next_message(bool is_head, bool is_streamed) {
   phase_ = Phase::head;
   is_head_ = is_head;
+  is_streamed_ = is_streamed;
   searched_bytes_ = 0;
   trailer_bytes_ = 0;
   left_bytes_ = 0;
@@ -150,7 +151,7 @@ Result<HttpParser::Step> HttpParser::begin_body() {
     phase_ = Phase::complete;
     return Step::again;
   }
-  if (*length != UINT64_MAX && *length > options_.body_bytes_max) {
+  if (*length != UINT64_MAX && *length > options_.body_bytes_max && !is_streamed_) {
     return fail(ErrorCode::too_large, "HTTP: a body of " + std::to_string(*length) + " bytes; at most " +
                                           std::to_string(options_.body_bytes_max) + " are taken");
   }
@@ -196,7 +197,7 @@ Result<HttpParser::Step> HttpParser::read_chunk_size() {
   buffer_.consume(end + 2);
   left_bytes_ = size;
   phase_ = size == 0 ? Phase::trailer : Phase::chunk_data;
-  if (size > options_.body_bytes_max || body_.size() + size > options_.body_bytes_max) {
+  if (!is_streamed_ && (size > options_.body_bytes_max || body_.size() + size > options_.body_bytes_max)) {
     return fail(ErrorCode::too_large,
                 "HTTP: the body is larger than " + std::to_string(options_.body_bytes_max) + " bytes");
   }
@@ -231,7 +232,7 @@ Result<HttpParser::Step> HttpParser::read_trailer() {
 
 Result<> HttpParser::take_body(std::string_view bytes) {
   if (is_encoded_) return decoder_->decode(bytes, body_, options_.body_bytes_max);
-  if (body_.size() + bytes.size() > options_.body_bytes_max) {
+  if (!is_streamed_ && body_.size() + bytes.size() > options_.body_bytes_max) {
     return fail(ErrorCode::too_large,
                 "HTTP: the body is larger than " + std::to_string(options_.body_bytes_max) + " bytes");
   }

@@ -52,8 +52,9 @@ class HttpParser {
   /// message was read, `malformed` if it was cut.
   Result<> end();
 
-  /// Ready for the next message. `is_head`: the response to come answers HEAD and has no body.
-  void next_message(bool is_head = false);
+  /// Ready for the next message. `is_head`: the response to come answers HEAD and has no body. `is_streamed`: the owner
+  /// takes `body()` away as it grows, so body_bytes_max holds only for what one read is decompressed to.
+  void next_message(bool is_head = false, bool is_streamed = false);
 
   [[nodiscard]] Phase phase() const { return phase_; }
   [[nodiscard]] bool is_complete() const { return phase_ == Phase::complete; }
@@ -63,6 +64,7 @@ class HttpParser {
   [[nodiscard]] const HttpHead& head() const { return head_; }
   [[nodiscard]] HttpHead& head() { return head_; }
   [[nodiscard]] std::string& body() { return body_; }
+  [[nodiscard]] const std::string& body() const { return body_; }
   /// Bytes read beyond what was parsed.
   [[nodiscard]] std::string_view unread() const { return buffer_.unread(); }
   [[nodiscard]] std::size_t memory_bytes() const { return buffer_.capacity_bytes() + body_.capacity(); }
@@ -86,6 +88,7 @@ class HttpParser {
   std::string body_;
   Phase phase_ = Phase::head;
   bool is_head_ = false;
+  bool is_streamed_ = false;
   std::size_t searched_bytes_ = 0;  // of the head: no empty line ends in these
   std::size_t trailer_bytes_ = 0;
   std::uint64_t left_bytes_ = 0;  // of the body or chunk

@@ -53,6 +53,7 @@ Task<Result<std::unique_ptr<WebSocketConnection>>> WebSocketConnection::connect(
   where.port = url.port;
   if (url.is_secure()) where.tls = target.tls;
   where.connect_to = target.connect_to;
+  where.route = target.route;
   auto transport = co_await net::connect(loop, std::move(where), deadline);
   if (!transport) co_return std::unexpected(std::move(transport.error()));
 
@@ -86,12 +87,29 @@ WebSocketConnection::WebSocketConnection(TransportPtr transport, WebSocketRole r
   state_->arm_timers();
 }
 
-WebSocketConnection::~WebSocketConnection() { cancel(); }
+WebSocketConnection::~WebSocketConnection() {
+  state_->closed_callback = nullptr;
+  cancel();
+}
 
-Task<Result<>> WebSocketConnection::read_some() { return State::read(state_); }
-const WebSocketReceived* WebSocketConnection::next_message() { return state_->next(); }
+Task<Result<>> WebSocketConnection::read_some() {
+  if (state_->is_watched) [[unlikely]]
+    return State::take_over(state_);
+  return State::read(state_);
+}
+const WebSocketReceived* WebSocketConnection::next_message() {
+  if (state_->has_message) [[unlikely]] {
+    state_->has_message = false;
+    return &state_->received;
+  }
+  return state_->next();
+}
+
+bool WebSocketConnection::watch_unused(Unused what) { return state_->watch(what); }
+void WebSocketConnection::on_closed(std::function<void()> callback) { state_->closed_callback = std::move(callback); }
 
 Result<> WebSocketConnection::send_text(std::string_view text) {
+  state_->is_unused = false;
   if (auto room = state_->check_room(text.size()); !room) return room;
   if (auto written = state_->writer.write_text(state_->out, text); !written) return written;
   ++state_->statistics.messages_sent;
@@ -99,6 +117,7 @@ Result<> WebSocketConnection::send_text(std::string_view text) {
 }
 
 Result<> WebSocketConnection::send_binary(std::string_view data) {
+  state_->is_unused = false;
   if (auto room = state_->check_room(data.size()); !room) return room;
   if (auto written = state_->writer.write_binary(state_->out, data); !written) return written;
   ++state_->statistics.messages_sent;
@@ -106,6 +125,7 @@ Result<> WebSocketConnection::send_binary(std::string_view data) {
 }
 
 Result<> WebSocketConnection::send_ping(std::string_view data) {
+  state_->is_unused = false;
   if (auto room = state_->check_room(data.size()); !room) return room;
   if (auto written = state_->writer.write_ping(state_->out, data); !written) return written;
   ++state_->statistics.pings_sent;

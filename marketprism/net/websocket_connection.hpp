@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,6 +38,7 @@ struct WebSocketConnectTarget {
   std::optional<wire::DeflateOptions> deflate;  ///< offer permessage-deflate
   wire::HttpHeaders headers;                    ///< User-Agent, Origin, …
   std::string connect_to;                       ///< connect to this host or address instead; name checks stay the url's
+  ConnectRoute route;
 };
 
 /// A text or binary message. `data` is valid until the next `next_message` or `read_some`.
@@ -103,6 +105,15 @@ class WebSocketConnection {
   Task<Result<>> close(WebSocketCloseCode code, std::string_view reason, Instant deadline);
   /// Cuts the connection; what waits ends with `cancelled`.
   void cancel();
+
+  /// For pools, while nobody uses the connection: it is read in the background, so that pings are answered and its end
+  /// shows at once; `on_closed` tells. The next send or read ends that and loses nothing. What a message does that
+  /// comes meanwhile: `keep` it for the next user (the greeting of a new connection), or `close` the connection, since
+  /// it was meant for the one before. False if it cannot be watched: somebody is still reading, or it has ended.
+  enum class Unused : std::uint8_t { keep, close };
+  bool watch_unused(Unused what);
+  /// Called once, on the loop, when the connection ends while it is watched.
+  void on_closed(std::function<void()> callback);
 
   [[nodiscard]] bool is_open() const;
   /// Of the close frame received; `abnormal` if the connection ended without, `none` if it is open or named no code.

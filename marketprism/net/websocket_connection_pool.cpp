@@ -1,9 +1,9 @@
 #include "marketprism/net/websocket_connection_pool.hpp"
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "marketprism/async/signal.hpp"
+#include "marketprism/net/websocket_connection_pool_state.hpp"
 
 namespace marketprism::net {
 namespace {
@@ -24,172 +24,33 @@ std::vector<pool::Endpoint> endpoints_of(const std::vector<wire::Url>& urls) {
   return endpoints;
 }
 
-/// Requests not answered yet are remembered up to here; the subscribe timeout looks after older ones.
-constexpr std::size_t requests_max = 4096;
+pool::PoolConfig lease_config(const WebSocketPoolOptions& options) {
+  pool::PoolConfig config = options.leases.value_or(options.connections);
+  if (!options.leases) config.min_size = 0;
+  config.name = options.connections.name + " leases";
+  config.type = pool::PoolType::websocket;
+  return config;
+}
+
+WebSocketConnector lease_connector(EventLoop& loop, const WebSocketPoolOptions& options) {
+  WebSocketConnectTarget target;
+  target.tls = options.tls;
+  target.route = options.route;
+  return WebSocketConnector(loop, std::move(target), options.websocket, options.close_timeout);
+}
 
 }  // namespace
 
-struct WebSocketConnectionPool::State : std::enable_shared_from_this<State> {
-  struct Connection {
-    SlotConnection slot;
-    std::uint32_t number = 0;
-    std::unique_ptr<WebSocketConnection> socket;
-    Instant pinged_at{};
-    bool is_closing = false;  // by us
-  };
-  struct Request {
-    std::int64_t id = 0;
-    SlotConnection slot;
-    std::vector<StreamHandle> streams;
-  };
-
-  State(EventLoop& event_loop, WebSocketPoolOptions pool_options, const std::vector<wire::Url>& endpoint_urls,
-        WebSocketStreamHandler& stream_handler)
-      : loop(event_loop),
-        options(std::move(pool_options)),
-        urls(endpoint_urls),
-        handler(stream_handler),
-        slots(options.connections, options.slots, endpoints_of(endpoint_urls)),
-        timer(&State::on_timer, this) {}
-
-  static void on_timer(void* self) { static_cast<State*>(self)->tick(); }
-
-  void tick() {
-    const auto keep = shared_from_this();
-    const Instant now = loop.now();
-    slots.tick(now);
-    for (auto& [id, connection] : connections) send_ping_text(*connection, now);
-    pump();
-  }
-
-  void send_ping_text(Connection& connection, Instant now) {
-    if (options.ping_text.empty() || connection.is_closing) return;
-    const Instant quiet_since = std::max(connection.socket->last_receive(), connection.pinged_at);
-    if (now - quiet_since < options.ping_text_after) return;
-    connection.pinged_at = now;
-    send(connection, options.ping_text);
-  }
-
-  /// Carries out what the state machine asks for. Handlers called from here may call back into the pool.
-  void pump() {
-    if (is_pumping) return;
-    is_pumping = true;
-    while (auto action = slots.next_action()) {
-      std::visit([this](auto& what) { carry_out(what); }, *action);
-    }
-    is_pumping = false;
-    arm();
-  }
-
-  void arm() {
-    if (is_drained) return;
-    Instant wake = slots.wake_at();
-    if (!options.ping_text.empty()) wake = std::min(wake, loop.now() + std::chrono::seconds(1));
-    if (wake != Instant::max()) loop.timers().arm(timer, std::max(wake, loop.now()));
-  }
-
-  void carry_out(const pool::SlotDial& dial) { loop.spawn(run(shared_from_this(), dial)); }
-  void carry_out(const pool::SlotAbortDial&) {}  // a late answer is refused by the state machine
-  void carry_out(const pool::SlotClose& close) {
-    const auto found = connections.find(close.connection.id);
-    if (found == connections.end()) return;
-    const std::shared_ptr<Connection> connection = found->second;
-    connections.erase(found);
-    if (connection->is_closing) return;
-    connection->is_closing = true;
-    handler.on_close(connection->number, WebSocketCloseCode::normal, name_of(close.reason), true);
-    loop.spawn(say_goodbye(shared_from_this(), connection));
-  }
-  void carry_out(const pool::Subscribe& subscribe) { ask(subscribe.connection, subscribe.streams, true); }
-  void carry_out(const pool::Unsubscribe& unsubscribe) { ask(unsubscribe.connection, unsubscribe.streams, false); }
-  void carry_out(const pool::StreamUp& up) {
-    const auto found = connections.find(up.connection.id);
-    if (found != connections.end()) handler.on_stream_up(name_of_stream(up.stream), found->second->number);
-  }
-  void carry_out(const pool::StreamDown& down) { handler.on_stream_down(name_of_stream(down.stream), down.why); }
-  void carry_out(const pool::StreamEnd& end) {
-    const auto found = names.find(end.stream.id);
-    if (found == names.end()) return;
-    const std::string name = found->second;
-    names.erase(found);
-    if (const auto stream = streams.find(name); stream != streams.end() && stream->second == end.stream)
-      streams.erase(stream);
-    handler.on_stream_end(name, end.error);
-  }
-  void carry_out(const pool::SlotsDrained&) {
-    is_drained = true;
-    timer.disarm();
-  }
-
-  std::string_view name_of_stream(StreamHandle stream) const {
-    const auto found = names.find(stream.id);
-    return found == names.end() ? std::string_view() : std::string_view(found->second);
-  }
-
-  void ask(SlotConnection slot, const std::vector<StreamHandle>& handles, bool is_subscribe) {
-    const auto found = connections.find(slot.id);
-    if (found == connections.end()) return;
-    std::vector<std::string> texts;
-    for (const StreamHandle handle : handles) {
-      if (const std::string_view name = name_of_stream(handle); !name.empty()) texts.emplace_back(name);
-    }
-    if (texts.empty()) return;
-    const std::int64_t id = next_id++;
-    if (is_subscribe) {
-      if (requests.size() == requests_max) requests.erase(requests.begin());
-      requests.push_back({id, slot, handles});
-    }
-    write(*found->second, is_subscribe ? handler.subscribe_text(texts, id) : handler.unsubscribe_text(texts, id));
-  }
-
-  void send(Connection& connection, std::string_view text) {
-    slots.count_message(connection.slot, loop.now());
-    write(connection, text);
-  }
-  void write(Connection& connection, std::string_view text) {
-    handler.on_sent(connection.number, text);
-    // A write that fails shows as the end of the connection at its next read.
-    static_cast<void>(connection.socket->send_text(text));
-  }
-
-  std::shared_ptr<Connection> connection_of(std::uint32_t number) const {
-    for (const auto& [id, connection] : connections) {
-      if (connection->number == number) return connection;
-    }
-    return nullptr;
-  }
-
-  std::optional<Request> take_request(std::uint32_t number, std::int64_t id) {
-    const auto connection = connection_of(number);
-    const auto found = std::ranges::find(requests, id, &Request::id);
-    if (!connection || found == requests.end() || !(found->slot == connection->slot)) return std::nullopt;
-    Request request = std::move(*found);
-    requests.erase(found);
-    return request;
-  }
-
-  static Task<> run(std::shared_ptr<State> self, pool::SlotDial dial);
-  static Task<> say_goodbye(std::shared_ptr<State> self, std::shared_ptr<Connection> connection);
-  static Task<bool> read_until_end(std::shared_ptr<State> self, std::shared_ptr<Connection> connection);
-  std::shared_ptr<Connection> add_connection(SlotConnection slot, std::unique_ptr<WebSocketConnection> socket);
-
-  EventLoop& loop;
-  WebSocketPoolOptions options;
-  std::vector<wire::Url> urls;
-  WebSocketStreamHandler& handler;
-  pool::SlotPool slots;
-  async::Timer timer;
-  std::unordered_map<std::uint64_t, std::shared_ptr<Connection>> connections;  // by the slot's id
-  std::unordered_map<std::uint64_t, std::string> names;                        // of streams, by the handle's id
-  std::unordered_map<std::string, StreamHandle> streams;
-  std::vector<Request> requests;  // oldest first
-  std::int64_t next_id = 1;
-  std::uint32_t last_number = 0;
-  std::size_t goodbyes = 0;
-  bool is_pumping = false;
-  bool is_drained = false;
-  bool is_gone = false;  // the pool was destroyed: the handler must not be called any more
-};
+WebSocketConnectionPool::State::State(EventLoop& event_loop, WebSocketPoolOptions pool_options,
+                                      const std::vector<wire::Url>& endpoint_urls,
+                                      WebSocketStreamHandler& stream_handler)
+    : loop(event_loop),
+      options(std::move(pool_options)),
+      urls(endpoint_urls),
+      handler(stream_handler),
+      slots(options.connections, options.slots, endpoints_of(endpoint_urls)),
+      leases(event_loop, lease_config(options), endpoints_of(endpoint_urls), lease_connector(event_loop, options)),
+      timer(&State::on_timer, this) {}
 
 std::shared_ptr<WebSocketConnectionPool::State::Connection> WebSocketConnectionPool::State::add_connection(
     SlotConnection slot, std::unique_ptr<WebSocketConnection> socket) {
@@ -199,6 +60,7 @@ std::shared_ptr<WebSocketConnectionPool::State::Connection> WebSocketConnectionP
   connection->socket = std::move(socket);
   connection->pinged_at = loop.now();
   connections.emplace(slot.id, connection);
+  by_number.emplace(connection->number, connection);
   return connection;
 }
 
@@ -207,6 +69,7 @@ Task<> WebSocketConnectionPool::State::run(std::shared_ptr<State> self, pool::Sl
   WebSocketConnectTarget target;
   target.url = url;
   target.tls = self->options.tls;
+  target.route = self->options.route;
   auto connected =
       co_await WebSocketConnection::connect(self->loop, std::move(target), dial.deadline, self->options.websocket);
   if (self->is_gone) co_return;
@@ -225,7 +88,8 @@ Task<> WebSocketConnectionPool::State::run(std::shared_ptr<State> self, pool::Sl
   const bool is_lost = co_await read_until_end(self, connection);
   if (!is_lost || self->is_gone) co_return;
   connection->is_closing = true;
-  self->connections.erase(connection->slot.id);
+  self->forget(*connection);
+  self->past.add(connection->socket->statistics());
   self->handler.on_close(connection->number, connection->socket->close_code(), connection->socket->close_reason(),
                          false);
   self->slots.lost(connection->slot, self->loop.now());
@@ -254,6 +118,7 @@ Task<> WebSocketConnectionPool::State::say_goodbye(std::shared_ptr<State> self,
   // Closing is best effort: whether the peer answers changes nothing for us.
   static_cast<void>(co_await connection->socket->close(WebSocketCloseCode::normal, "", deadline));
   connection->socket->cancel();
+  self->past.add(connection->socket->statistics());
   --self->goodbyes;
 }
 
@@ -264,11 +129,13 @@ WebSocketConnectionPool::WebSocketConnectionPool(EventLoop& loop, WebSocketPoolO
 WebSocketConnectionPool::~WebSocketConnectionPool() {
   state_->is_gone = true;
   state_->timer.disarm();
+  state_->leases.stop();
   for (auto& [id, connection] : state_->connections) connection->socket->cancel();
 }
 
 void WebSocketConnectionPool::use_connect_budget(pool::ConnectBudget& budget) {
   state_->slots.use_connect_budget(budget);
+  state_->leases.use_connect_budget(budget);
 }
 
 void WebSocketConnectionPool::start() {
@@ -276,11 +143,11 @@ void WebSocketConnectionPool::start() {
   state_->pump();
 }
 
-Result<> WebSocketConnectionPool::subscribe(std::string_view stream) {
+Result<> WebSocketConnectionPool::subscribe(std::string_view stream, Nanoseconds silence_limit) {
   const std::string name(stream);
-  if (state_->streams.contains(name))
+  if (state_->streams.contains(stream))
     return fail(ErrorCode::already_exists, "stream " + name + " is subscribed already");
-  const auto handle = state_->slots.place(state_->loop.now());
+  const auto handle = state_->slots.place(state_->loop.now(), silence_limit);
   if (!handle) return std::unexpected(handle.error());
   state_->streams[name] = *handle;
   state_->names[handle->id] = name;
@@ -289,7 +156,7 @@ Result<> WebSocketConnectionPool::subscribe(std::string_view stream) {
 }
 
 bool WebSocketConnectionPool::unsubscribe(std::string_view stream) {
-  const auto found = state_->streams.find(std::string(stream));
+  const auto found = state_->streams.find(stream);
   if (found == state_->streams.end()) return false;
   const StreamHandle handle = found->second;
   state_->streams.erase(found);
@@ -299,7 +166,7 @@ bool WebSocketConnectionPool::unsubscribe(std::string_view stream) {
 }
 
 void WebSocketConnectionPool::resubscribe(std::string_view stream) {
-  const auto found = state_->streams.find(std::string(stream));
+  const auto found = state_->streams.find(stream);
   if (found == state_->streams.end()) return;
   const auto carrier = state_->connections.find(state_->slots.carrier_of(found->second).id);
   if (carrier == state_->connections.end()) return;  // it will be asked for on its next connection
@@ -319,7 +186,7 @@ void WebSocketConnectionPool::acknowledge(std::uint32_t connection, std::int64_t
 
 void WebSocketConnectionPool::acknowledge(std::uint32_t connection, std::string_view stream) {
   const auto carrier = state_->connection_of(connection);
-  const auto found = state_->streams.find(std::string(stream));
+  const auto found = state_->streams.find(stream);
   if (!carrier || found == state_->streams.end()) return;
   state_->slots.subscribed(carrier->slot, found->second, state_->loop.now());
   state_->pump();
@@ -335,10 +202,18 @@ void WebSocketConnectionPool::refuse(std::uint32_t connection, std::int64_t id, 
 
 void WebSocketConnectionPool::refuse(std::uint32_t connection, std::string_view stream, const Error& error) {
   const auto carrier = state_->connection_of(connection);
-  const auto found = state_->streams.find(std::string(stream));
+  const auto found = state_->streams.find(stream);
   if (!carrier || found == state_->streams.end()) return;
   state_->slots.refused(carrier->slot, found->second, error, state_->loop.now());
   state_->pump();
+}
+
+void WebSocketConnectionPool::on_stream_message(std::uint32_t connection, std::string_view stream) {
+  const auto found = state_->streams.find(stream);
+  const auto carrier = state_->connection_of(connection);
+  if (!carrier || found == state_->streams.end()) return;
+  state_->slots.message(carrier->slot, found->second, state_->loop.now());
+  if (state_->slots.has_actions()) state_->pump();
 }
 
 void WebSocketConnectionPool::announce_closing(std::uint32_t connection) {
@@ -352,19 +227,48 @@ void WebSocketConnectionPool::send(std::uint32_t connection, std::string_view te
   if (const auto found = state_->connection_of(connection)) state_->send(*found, text);
 }
 
-Task<> WebSocketConnectionPool::drain(Instant deadline) {
+Task<Result<WebSocketLease>> WebSocketConnectionPool::acquire(Nanoseconds timeout, std::source_location where) {
+  return state_->leases.acquire(timeout, where);
+}
+
+Task<std::size_t> WebSocketConnectionPool::drain(Instant deadline) {
   const auto state = state_;
   state->slots.drain(state->loop.refresh_now());
   state->pump();
+  const std::size_t left = co_await state->leases.drain(deadline - state->loop.now());
   while (state->goodbyes > 0 && state->loop.refresh_now() < deadline) {
     co_await state->loop.sleep_for(std::chrono::milliseconds(5));
   }
+  co_return left;
 }
 
 pool::PoolStats WebSocketConnectionPool::stats() const { return state_->slots.stats(state_->loop.now()); }
 pool::SlotStats WebSocketConnectionPool::slot_stats() const { return state_->slots.slot_stats(); }
 std::vector<pool::ConnectionInfo> WebSocketConnectionPool::connections() const {
-  return state_->slots.connections(state_->loop.now());
+  auto all = state_->slots.connections(state_->loop.now());
+  for (auto& lent : state_->leases.connections()) all.push_back(std::move(lent));
+  return all;
+}
+
+std::optional<pool::PoolStats> WebSocketConnectionPool::lease_stats() const { return state_->leases.stats(); }
+
+void WebSocketTraffic::add(const WebSocketConnection::Statistics& one) {
+  messages_received += one.messages_received;
+  messages_sent += one.messages_sent;
+  bytes_received += one.bytes_received;
+  bytes_sent += one.bytes_sent;
+  pings_sent += one.pings_sent;
+  pongs_received += one.pongs_received;
+  round_trip_max = std::max(round_trip_max, one.round_trip_last);
+  if (one.round_trip_min.count() == 0) return;
+  if (round_trip_min.count() == 0 || one.round_trip_min < round_trip_min) round_trip_min = one.round_trip_min;
+}
+
+WebSocketTraffic WebSocketConnectionPool::traffic() const {
+  WebSocketTraffic sum = state_->past;
+  sum.round_trip_max = Nanoseconds(0);
+  for (const auto& [id, connection] : state_->connections) sum.add(connection->socket->statistics());
+  return sum;
 }
 
 }  // namespace marketprism::net

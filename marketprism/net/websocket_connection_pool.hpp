@@ -3,12 +3,14 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "marketprism/net/websocket_connection.hpp"
+#include "marketprism/net/websocket_lease.hpp"
 #include "marketprism/pool/slot_pool.hpp"
 
 namespace marketprism::net {
@@ -42,8 +44,10 @@ class WebSocketStreamHandler {
 struct WebSocketPoolOptions {
   pool::PoolConfig connections;
   pool::SlotConfig slots;
+  std::optional<pool::PoolConfig> leases;  ///< of connections that are lent; none: as `connections`, but min_size 0
   WebSocketOptions websocket;
   TlsContextPtr tls;      ///< needed if an endpoint is wss
+  ConnectRoute route;     ///< DNS cache, proxies
   std::string ping_text;  ///< sent when nothing came for `ping_text_after`; empty: none
   Nanoseconds ping_text_after{};
   Nanoseconds close_timeout = std::chrono::seconds(2);
@@ -51,10 +55,25 @@ struct WebSocketPoolOptions {
   std::function<std::uint32_t()> next_connection;
 };
 
-/// Keeps subscriptions ("streams") alive over as few WebSocket connections as their capacity allows: places each on a
-/// connection with room, moves them when one fails, replaces connections before the peer cuts them, and obeys the
-/// limits on messages and connects. The logic is `pool::SlotPool`; this is its driver. Belongs to one event loop, no
-/// lock; destroy it on that loop or when it no longer runs.
+/// Sums over connections; round trips are those of our pings.
+struct WebSocketTraffic {
+  std::uint64_t messages_received = 0;
+  std::uint64_t messages_sent = 0;
+  std::uint64_t bytes_received = 0;
+  std::uint64_t bytes_sent = 0;
+  std::uint64_t pings_sent = 0;
+  std::uint64_t pongs_received = 0;
+  Nanoseconds round_trip_min{0};  ///< 0: none yet
+  Nanoseconds round_trip_max{0};  ///< the longest of the last ones of each connection that is open
+
+  void add(const WebSocketConnection::Statistics& one);
+};
+
+/// WebSocket connections in two ways. `subscribe` keeps subscriptions ("streams") alive over as few connections as
+/// their capacity allows: places each on a connection with room, moves them when one fails or they fall silent,
+/// replaces connections before the peer cuts them, and obeys the limits on messages and connects; the logic is
+/// `pool::SlotPool`. `acquire` lends a connection to one user; these are connections of their own. Belongs to one event
+/// loop, no lock; destroy it on that loop or when it no longer runs.
 class WebSocketConnectionPool {
  public:
   /// `urls`: the places to connect to, in order of preference. `handler` must outlive the pool.
@@ -68,8 +87,9 @@ class WebSocketConnectionPool {
   void use_connect_budget(pool::ConnectBudget& budget);
   void start();
 
-  /// Takes on a stream; it is up once the peer has acknowledged it. `already_exists`, `exhausted`, `closed`.
-  Result<> subscribe(std::string_view stream);
+  /// Takes on a stream; it is up once the peer has acknowledged it. Without a message (see `on_stream_message`) for
+  /// `silence_limit` (0: never) it is asked for anew on another connection. `already_exists`, `exhausted`, `closed`.
+  Result<> subscribe(std::string_view stream, Nanoseconds silence_limit = Nanoseconds(0));
   /// Ends a stream. False if there is none of that name.
   bool unsubscribe(std::string_view stream);
   /// Asks the peer for the stream anew, on the connection that carries it: where a subscription begins with a snapshot.
@@ -80,17 +100,31 @@ class WebSocketConnectionPool {
   void acknowledge(std::uint32_t connection, std::string_view stream);
   void refuse(std::uint32_t connection, std::int64_t id, const Error& error);
   void refuse(std::uint32_t connection, std::string_view stream, const Error& error);
+  /// A message of the stream came over this connection; needed for streams with a silence limit, and as good as an
+  /// acknowledgement. Two look-ups by hash, no allocation.
+  void on_stream_message(std::uint32_t connection, std::string_view stream);
   /// The peer announced that it will cut this connection: move its streams now.
   void announce_closing(std::uint32_t connection);
   /// Sends a text of the user's own; counted in the connection's message rate.
   void send(std::uint32_t connection, std::string_view text);
 
-  /// Ends all streams and closes all connections in order, until `deadline` at most.
-  Task<> drain(Instant deadline);
+  /// A connection of one's own, from the first endpoint that works; by `timeout` (0: the config's acquire_timeout).
+  Task<Result<WebSocketLease>> acquire(Nanoseconds timeout = Nanoseconds(0),
+                                       std::source_location where = std::source_location::current());
 
+  /// Ends all streams and closes all connections in order, until `deadline` at most; leases may end until then. The
+  /// number of leases that were left.
+  Task<std::size_t> drain(Instant deadline);
+
+  /// Of the connections that carry streams.
   [[nodiscard]] pool::PoolStats stats() const;
   [[nodiscard]] pool::SlotStats slot_stats() const;
+  /// Of the connections that are lent; nothing before the first `acquire`.
+  [[nodiscard]] std::optional<pool::PoolStats> lease_stats() const;
+  /// All of both kinds.
   [[nodiscard]] std::vector<pool::ConnectionInfo> connections() const;
+  /// What has gone over the connections that carry streams, closed ones included.
+  [[nodiscard]] WebSocketTraffic traffic() const;
 
  private:
   struct State;

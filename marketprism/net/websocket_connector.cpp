@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "marketprism/async/signal.hpp"
 #include "marketprism/net/deadline.hpp"
 
 namespace marketprism::net {
@@ -16,7 +17,9 @@ Task<Result<WebSocketConnectionPtr>> WebSocketConnector::connect(const pool::End
   auto url = wire::parse_url((endpoint.is_tls ? "wss://" : "ws://") + endpoint.name() + target_text);
   if (!url) co_return std::unexpected(std::move(url.error()));
   target.url = std::move(*url);
-  co_return co_await WebSocketConnection::connect(*loop_, std::move(target), deadline, options_);
+  auto connection = co_await WebSocketConnection::connect(*loop_, std::move(target), deadline, options_);
+  if (connection) (*connection)->watch_unused(WebSocketConnection::Unused::keep);
+  co_return connection;
 }
 
 Task<Result<>> WebSocketConnector::check(WebSocketConnectionPtr& connection, Instant deadline) {
@@ -29,7 +32,16 @@ Task<Result<>> WebSocketConnector::check(WebSocketConnectionPtr& connection, Ins
     if (!read && guard.has_passed()) co_return fail(ErrorCode::timed_out, "no pong in time");
     if (!read) co_return read;
   }
+  connection->watch_unused(WebSocketConnection::Unused::close);
   co_return Result<>();
+}
+
+Task<> WebSocketConnector::watch(WebSocketConnectionPtr& connection) {
+  // Shared with the callback, which may come when this task has ended.
+  const auto ended = std::make_shared<async::Signal>(*loop_);
+  connection->on_closed([ended] { ended->set(); });
+  if (!connection->is_open()) co_return;
+  co_await ended->wait();
 }
 
 Task<> WebSocketConnector::close(WebSocketConnectionPtr connection) {

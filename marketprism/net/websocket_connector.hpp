@@ -10,7 +10,8 @@ using WebSocketConnectionPtr = std::unique_ptr<WebSocketConnection>;
 
 /// How WebSocket connections are pooled to be lent to one user at a time; see `ConnectorOf`. (For subscriptions that
 /// share connections there is WebSocketConnectionPool.) A check is one ping and its pong; what comes in meanwhile is
-/// dropped. Nobody reads an idle connection, so its end shows at the next check. Owned by its pool, on the pool's loop.
+/// dropped. A connection is watched until its first use, afterwards when its holder says `watch_unused` before giving
+/// it back (WebSocketLease does). Owned by its pool, on the pool's loop.
 class WebSocketConnector {
  public:
   /// `target`: headers, subprotocols, compression and TLS of every connection; host, port and path come from the
@@ -21,6 +22,7 @@ class WebSocketConnector {
   Task<Result<WebSocketConnectionPtr>> connect(const pool::Endpoint& endpoint, Instant deadline);
   Task<Result<>> check(WebSocketConnectionPtr& connection, Instant deadline);
   Task<> close(WebSocketConnectionPtr connection);
+  Task<> watch(WebSocketConnectionPtr& connection);
   void abort(WebSocketConnectionPtr& connection);
 
  private:

@@ -55,6 +55,7 @@ WebSocketConnection::State::State(TransportPtr the_transport, WebSocketRole role
       parser(parser_options(role, agreement, the_options)),
       writer(writer_options(role, agreement, the_options)),
       last_receive(loop.now()),
+      handed_over(loop),
       ended(loop),
       flushed(loop),
       ping_timer([](void* self) { static_cast<State*>(self)->on_ping_time(); }, this),
@@ -258,6 +259,7 @@ Task<Result<>> WebSocketConnection::State::close(std::shared_ptr<State> self, We
     static_cast<void>(self->send_queued());
   }
   bool timed_out = false;
+  if (self->is_watched) self->is_unused = true;  // the background reads on, and sees the answer
   if (self->is_reading) {
     const auto outcome = co_await self->ended.wait(deadline);
     timed_out = outcome == async::Signal::Outcome::timed_out;

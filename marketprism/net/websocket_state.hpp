@@ -24,6 +24,12 @@ struct WebSocketConnection::State : std::enable_shared_from_this<WebSocketConnec
   void on_pong(std::string_view data);
   void on_close_frame(const wire::WebSocketMessage& message);
 
+  // While nobody uses it.
+  bool watch(Unused what);
+  static Task<> read_unused(std::shared_ptr<State> self);
+  bool drop_unused();
+  static Task<Result<>> take_over(std::shared_ptr<State> self);
+
   // Writing.
   Result<> check_room(std::size_t bytes);
   Result<> send_queued();
@@ -61,7 +67,13 @@ struct WebSocketConnection::State : std::enable_shared_from_this<WebSocketConnec
   bool has_remainder = false;  // bytes read together with the handshake wait in the parser
   bool close_received = false;
   bool close_after_flush = false;
-  async::Signal ended;  // set with `failure`, for a close that waits while another coroutine reads
+  bool is_unused = false;         // nobody but the background reads
+  bool is_watched = false;        // the background's loop runs
+  bool has_message = false;       // `received` came while it was unused, for the next user
+  Unused unused = Unused::close;  // what to do with such a message
+  std::function<void()> closed_callback;
+  async::Signal handed_over;  // the background has read for a user who waits
+  async::Signal ended;        // set with `failure`, for a close that waits while another coroutine reads
 
   std::string out;        // queued frames
   std::string in_flight;  // what the flush loop is writing

@@ -243,8 +243,9 @@ TEST_P(HttpConnectionPoolTest, BadRequestsAndOptionsAreNamed) {
   EXPECT_EQ(served_, 0);
   const auto scheme = run(fetch(pool, wire::parse_url("ws://127.0.0.1:1/").value()));
   EXPECT_EQ(scheme.error().code, ErrorCode::unsupported);
-  options_.config.proxy = "http://proxy:3128";
-  EXPECT_THAT(HttpConnectionPool::create(loop, options_).error().message, HasSubstr("prox"));
+  options_.config.proxy = "https://proxy:3128";
+  EXPECT_THAT(HttpConnectionPool::create(loop, options_).error().to_string(),
+              HasSubstr("proxy: a proxy of scheme 'https'"));
   options_.config.proxy = "";
   options_.config.connections.max_size = 0;
   EXPECT_THAT(HttpConnectionPool::create(loop, options_).error().message, HasSubstr("max_size is 0"));

@@ -12,12 +12,14 @@
 namespace marketprism::net {
 
 /// A server that follows a script, for everything a good server never does. Accepts one connection after the other and
-/// runs the script on each; on the test's loop.
+/// runs the script on each, or on all side by side; on the test's loop.
 class RawPeer {
  public:
   using Script = std::function<Task<>(Socket& socket)>;
+  enum class Order { one_by_one, side_by_side };
 
-  RawPeer(EventLoop& loop, Script script) : state_(std::make_shared<State>(loop, std::move(script))) {
+  RawPeer(EventLoop& loop, Script script, Order order = Order::one_by_one)
+      : state_(std::make_shared<State>(loop, std::move(script), order)) {
     port_ = state_->listener.listen("127.0.0.1", 0).value();
     loop.spawn(accept(state_));
   }
@@ -29,8 +31,11 @@ class RawPeer {
  private:
   // Shared with the accepting coroutine, which sees the end of the listener only after the peer is gone.
   struct State {
-    State(EventLoop& loop, Script the_script) : script(std::move(the_script)), listener(loop) {}
+    State(EventLoop& the_loop, Script the_script, Order the_order)
+        : loop(the_loop), script(std::move(the_script)), order(the_order), listener(the_loop) {}
+    EventLoop& loop;
     Script script;
+    Order order;
     Listener listener;
     int connections = 0;
   };
@@ -40,9 +45,14 @@ class RawPeer {
       auto socket = co_await state->listener.accept();
       if (!socket) co_return;
       ++state->connections;
-      co_await state->script(*socket);
+      if (state->order == Order::side_by_side) {
+        state->loop.spawn(serve(state, std::move(*socket)));
+      } else {
+        co_await state->script(*socket);
+      }
     }
   }
+  static Task<> serve(std::shared_ptr<State> state, Socket socket) { co_await state->script(socket); }
 
   std::shared_ptr<State> state_;
   std::uint16_t port_ = 0;

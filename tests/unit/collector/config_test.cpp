@@ -33,6 +33,7 @@ symbols = ["BTC-USDT", "ETH-*"]
 channels = ["trade", "book", "trade"]
 streams = { bbo = "tickers" }
 address = "https://127.0.0.1:1"
+proxy = "socks5://127.0.0.1:1080"
 websocket_urls = { public = "wss://127.0.0.1:2/x" }
 [[exchange]]
 name = "deribit"
@@ -51,6 +52,8 @@ channels = ["bbo"]
   EXPECT_EQ(okx.symbols, (std::vector<std::string>{"BTC-USDT", "ETH-*"}));
   EXPECT_EQ(okx.channels, (std::vector{exchange::Channel::trade, exchange::Channel::book}));
   EXPECT_EQ(okx.streams.bbo, "tickers");
+  EXPECT_EQ(okx.proxy, "socks5://127.0.0.1:1080");
+  EXPECT_EQ(config->exchanges[1].proxy, "environment");
   EXPECT_EQ(okx.websocket_urls.at("public"), "wss://127.0.0.1:2/x");
 }
 
@@ -79,6 +82,8 @@ TEST(Config, NamesWhatDoesNotExist) {
               HasSubstr("unknown sink \"parket\"; did you mean \"parquet\"?"));
   EXPECT_THAT(error_of(std::string(minimal) + "websocket_urls = { market = \"wss://x\" }\n"),
               HasSubstr("unknown endpoint \"market\""));
+  EXPECT_THAT(error_of(std::string(minimal) + "proxy = \"https://p:1\"\n"),
+              HasSubstr("binance: proxy: a proxy of scheme 'https'"));
   EXPECT_THAT(read_config("/nonexistent/c.toml").error().to_string(),
               HasSubstr("cannot read the configuration /nonexistent/c.toml"));
 }

@@ -1,0 +1,187 @@
+#pragma once
+// The inside of WebSocketConnectionPool; included by its .cpp only.
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "marketprism/net/websocket_connection_pool.hpp"
+#include "marketprism/net/websocket_leases.hpp"
+
+namespace marketprism::net {
+
+/// Carries out what the slots' state machine asks for. Shared by the pool and the tasks of its connections.
+struct WebSocketConnectionPool::State : std::enable_shared_from_this<State> {
+  using SlotConnection = pool::SlotConnection;
+  using StreamHandle = pool::StreamHandle;
+
+  struct NameHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>()(name); }
+  };
+  /// Requests not answered yet are remembered up to here; the subscribe timeout looks after older ones.
+  static constexpr std::size_t requests_max = 4096;
+
+  struct Connection {
+    SlotConnection slot;
+    std::uint32_t number = 0;
+    std::unique_ptr<WebSocketConnection> socket;
+    Instant pinged_at{};
+    bool is_closing = false;  // by us
+  };
+  struct Request {
+    std::int64_t id = 0;
+    SlotConnection slot;
+    std::vector<StreamHandle> streams;
+  };
+
+  State(EventLoop& event_loop, WebSocketPoolOptions pool_options, const std::vector<wire::Url>& endpoint_urls,
+        WebSocketStreamHandler& stream_handler);
+
+  static void on_timer(void* self) { static_cast<State*>(self)->tick(); }
+
+  void tick() {
+    const auto keep = shared_from_this();
+    const Instant now = loop.now();
+    slots.tick(now);
+    for (auto& [id, connection] : connections) send_ping_text(*connection, now);
+    pump();
+  }
+
+  void send_ping_text(Connection& connection, Instant now) {
+    if (options.ping_text.empty() || connection.is_closing) return;
+    const Instant quiet_since = std::max(connection.socket->last_receive(), connection.pinged_at);
+    if (now - quiet_since < options.ping_text_after) return;
+    connection.pinged_at = now;
+    send(connection, options.ping_text);
+  }
+
+  /// Carries out what the state machine asks for. Handlers called from here may call back into the pool.
+  void pump() {
+    if (is_pumping) return;
+    is_pumping = true;
+    while (auto action = slots.next_action()) {
+      std::visit([this](auto& what) { carry_out(what); }, *action);
+    }
+    is_pumping = false;
+    arm();
+  }
+
+  void arm() {
+    if (is_drained) return;
+    Instant wake = slots.wake_at();
+    if (!options.ping_text.empty()) wake = std::min(wake, loop.now() + std::chrono::seconds(1));
+    if (wake != Instant::max()) loop.timers().arm(timer, std::max(wake, loop.now()));
+  }
+
+  void carry_out(const pool::SlotDial& dial) { loop.spawn(run(shared_from_this(), dial)); }
+  void carry_out(const pool::SlotAbortDial&) {}  // a late answer is refused by the state machine
+  void carry_out(const pool::SlotClose& close) {
+    const auto found = connections.find(close.connection.id);
+    if (found == connections.end()) return;
+    const std::shared_ptr<Connection> connection = found->second;
+    forget(*connection);
+    if (connection->is_closing) return;
+    connection->is_closing = true;
+    handler.on_close(connection->number, WebSocketCloseCode::normal, name_of(close.reason), true);
+    loop.spawn(say_goodbye(shared_from_this(), connection));
+  }
+  void carry_out(const pool::Subscribe& subscribe) { ask(subscribe.connection, subscribe.streams, true); }
+  void carry_out(const pool::Unsubscribe& unsubscribe) { ask(unsubscribe.connection, unsubscribe.streams, false); }
+  void carry_out(const pool::StreamUp& up) {
+    const auto found = connections.find(up.connection.id);
+    if (found != connections.end()) handler.on_stream_up(name_of_stream(up.stream), found->second->number);
+  }
+  void carry_out(const pool::StreamDown& down) { handler.on_stream_down(name_of_stream(down.stream), down.why); }
+  void carry_out(const pool::StreamEnd& end) {
+    const auto found = names.find(end.stream.id);
+    if (found == names.end()) return;
+    const std::string name = found->second;
+    names.erase(found);
+    if (const auto stream = streams.find(name); stream != streams.end() && stream->second == end.stream)
+      streams.erase(stream);
+    handler.on_stream_end(name, end.error);
+  }
+  void carry_out(const pool::SlotsDrained&) {
+    is_drained = true;
+    timer.disarm();
+  }
+
+  std::string_view name_of_stream(StreamHandle stream) const {
+    const auto found = names.find(stream.id);
+    return found == names.end() ? std::string_view() : std::string_view(found->second);
+  }
+
+  void ask(SlotConnection slot, const std::vector<StreamHandle>& handles, bool is_subscribe) {
+    const auto found = connections.find(slot.id);
+    if (found == connections.end()) return;
+    std::vector<std::string> texts;
+    for (const StreamHandle handle : handles) {
+      if (const std::string_view name = name_of_stream(handle); !name.empty()) texts.emplace_back(name);
+    }
+    if (texts.empty()) return;
+    const std::int64_t id = next_id++;
+    if (is_subscribe) {
+      if (requests.size() == requests_max) requests.erase(requests.begin());
+      requests.push_back({id, slot, handles});
+    }
+    write(*found->second, is_subscribe ? handler.subscribe_text(texts, id) : handler.unsubscribe_text(texts, id));
+  }
+
+  void send(Connection& connection, std::string_view text) {
+    slots.count_message(connection.slot, loop.now());
+    write(connection, text);
+  }
+  void write(Connection& connection, std::string_view text) {
+    handler.on_sent(connection.number, text);
+    // A write that fails shows as the end of the connection at its next read.
+    static_cast<void>(connection.socket->send_text(text));
+  }
+
+  std::shared_ptr<Connection> connection_of(std::uint32_t number) const {
+    const auto found = by_number.find(number);
+    return found == by_number.end() ? nullptr : found->second;
+  }
+
+  std::optional<Request> take_request(std::uint32_t number, std::int64_t id) {
+    const auto connection = connection_of(number);
+    const auto found = std::ranges::find(requests, id, &Request::id);
+    if (!connection || found == requests.end() || !(found->slot == connection->slot)) return std::nullopt;
+    Request request = std::move(*found);
+    requests.erase(found);
+    return request;
+  }
+
+  void forget(const Connection& connection) {
+    by_number.erase(connection.number);
+    connections.erase(connection.slot.id);
+  }
+
+  static Task<> run(std::shared_ptr<State> self, pool::SlotDial dial);
+  static Task<> say_goodbye(std::shared_ptr<State> self, std::shared_ptr<Connection> connection);
+  static Task<bool> read_until_end(std::shared_ptr<State> self, std::shared_ptr<Connection> connection);
+  std::shared_ptr<Connection> add_connection(SlotConnection slot, std::unique_ptr<WebSocketConnection> socket);
+
+  EventLoop& loop;
+  WebSocketPoolOptions options;
+  std::vector<wire::Url> urls;
+  WebSocketStreamHandler& handler;
+  pool::SlotPool slots;
+  WebSocketLeases leases;
+  WebSocketTraffic past;  // of connections that have ended
+  async::Timer timer;
+  std::unordered_map<std::uint64_t, std::shared_ptr<Connection>> connections;        // by the slot's id
+  std::unordered_map<std::uint32_t, std::shared_ptr<Connection>> by_number;          // the same
+  std::unordered_map<std::uint64_t, std::string> names;                              // of streams, by the handle's id
+  std::unordered_map<std::string, StreamHandle, NameHash, std::equal_to<>> streams;  // looked up by views too
+  std::vector<Request> requests;                                                     // oldest first
+  std::int64_t next_id = 1;
+  std::uint32_t last_number = 0;
+  std::size_t goodbyes = 0;
+  bool is_pumping = false;
+  bool is_drained = false;
+  bool is_gone = false;  // the pool was destroyed: the handler must not be called any more
+};
+
+}  // namespace marketprism::net
