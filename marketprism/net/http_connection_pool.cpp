@@ -220,6 +220,7 @@ Result<HttpConnectionPool> HttpConnectionPool::create(EventLoop& loop, HttpPoolO
   if (auto ok = options.config.validate(); !ok) return std::unexpected(std::move(ok.error()));
   const std::string& name = options.config.connections.name;
   if (options.hosts_max == 0) return fail(ErrorCode::invalid_argument, "pool '" + name + "': hosts_max is 0", true);
+  options.connection.read_timeout = std::min(options.connection.read_timeout, options.config.read_timeout);
   if (!options.route.proxies) {
     auto proxies = ProxySettings::parse(options.config.proxy);
     if (!proxies) return fail_because(std::move(proxies.error()), "pool '" + name + "': proxy");

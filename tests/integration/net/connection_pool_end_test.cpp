@@ -7,6 +7,29 @@
 namespace marketprism::net::fake {
 namespace {
 
+TEST_F(ConnectionPoolTest, ALeaseHeldForTooLongIsReportedOnceWithThePlaceThatTookIt) {
+  config_.leak_threshold = 20ms;
+  Pool pool = make();
+  testing::internal::CaptureStderr();
+  unsigned line = 0;
+  fixture_.run([](Pool& p, unsigned& place, async::EventLoop& loop) -> Task<> {
+    place = std::source_location::current().line() + 1;
+    auto held = co_await p.acquire();
+    for (int i = 0; i < 2'000 && p.stats().counters.overdue == 0; ++i) {
+      auto brief = co_await p.acquire();
+      EXPECT_TRUE(brief);
+      brief->release();
+      co_await loop.sleep_for(2ms);
+    }
+    co_await loop.sleep_for(60ms);  // time enough to report it again, or the others
+  }(pool, line, fixture_.loop));
+  const std::string said = testing::internal::GetCapturedStderr();
+  const std::string place = "connection_pool_end_test.cpp:" + std::to_string(line);
+  EXPECT_NE(said.find(place), std::string::npos) << said;
+  EXPECT_EQ(said.find(place), said.rfind(place)) << said;
+  EXPECT_EQ(pool.stats().counters.overdue, 1U);
+}
+
 // Defect of the original: stop() closed borrowed connections, and acquire worked after it.
 TEST_F(ConnectionPoolTest, DrainWaitsForLeasesAndLetsNobodyIn) {
   Pool pool = make();
