@@ -264,6 +264,11 @@ bool LeasePool::start_dial(Instant now, std::uint32_t better_than) {
   wake_by(connection.expires_at);
   connecting_.push_back(connections_, handle.index);
   actions_.push(Dial{handle, attempt->endpoint, deadline});
+  if (ledger_ != nullptr && ledger_->has_waiting()) {
+    // Who came in line before the permit was ours has not told us: without this it could starve.
+    is_yielding_ = true;
+    update_may_keep();
+  }
   return true;
 }
 

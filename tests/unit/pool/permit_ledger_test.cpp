@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/unit/pool/lease_pool_fixture.hpp"
+
 namespace marketprism::pool {
 namespace {
 
@@ -39,6 +41,31 @@ TEST(PermitLedger, GivesWhatThereIsAndPutsTheRestInLine) {
   ledger.give_back(member[1]);
   EXPECT_EQ(ledger.available(), 2U);
   EXPECT_FALSE(ledger.has_waiting());
+}
+
+// A shortage is announced to those who hold permits. One who gets his later was not told of those in line already, and
+// kept the permit for ever as long as he was busy.
+TEST_F(LeasePoolTest, GivesAPermitUpToThoseWhoWaitedBeforeItHadIt) {
+  PermitLedger ledger(1);
+  const std::uint32_t first = ledger.join(nullptr), ours = ledger.join(nullptr), last = ledger.join(nullptr);
+  pool_ = std::make_unique<LeasePool>(config_, endpoints_);
+  pool_->use_ledger(ledger, ours);
+  pool_->start(now_);
+  ASSERT_TRUE(ledger.try_take(first));
+  wait();
+  EXPECT_TRUE(dials_.empty());
+  EXPECT_FALSE(ledger.try_take(last));
+  ledger.give_back(first);
+  pool().permit_notice(PermitNotice::granted, now_);
+  take();
+  finish_dial();
+  ASSERT_EQ(grants_.size(), 1U);
+  EXPECT_TRUE(pool().release(grants_[0].connection, now_));
+  take();
+  ASSERT_EQ(closed_.size(), 1U);
+  EXPECT_EQ(closed_[0].reason, CloseReason::evicted);
+  EXPECT_TRUE(ledger.try_take(last));
+  ledger.give_back(last);
 }
 
 TEST(PermitLedger, RefusesMoreMembersThanItHasRoomFor) {
