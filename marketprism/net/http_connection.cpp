@@ -275,7 +275,8 @@ Task<Result<HttpResponse*>> HttpConnection::exchange(std::shared_ptr<State> stat
   // A server may answer, and close, before it took the whole request: its answer counts then.
   if (!written && self.is_busy) self.fail_with(written.error());
   if (self.is_busy && !self.parser.has_begun()) self.arm("waiting for the response", self.options.head_timeout);
-  const auto outcome = co_await self.done.wait();
+  auto outcome = async::Signal::Outcome::set;
+  if (!self.done.take()) outcome = co_await self.done.wait_unset();
   if (outcome != async::Signal::Outcome::set) {
     self.fail_with({ErrorCode::cancelled, "", false, nullptr});
     co_return fail(ErrorCode::cancelled, self.transport->info().peer + ": the request was cancelled");

@@ -66,10 +66,26 @@ struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
   Result<Host*> add_host(const wire::Url& url, std::vector<pool::Endpoint> endpoints, bool is_warm);
   bool remove_unused_host();
   void learn(Host& host, HttpLease& lease) const;
-  static Task<Result<PooledResponse>> exchange(std::shared_ptr<State> self, Host& host, Prepared prepared,
-                                               std::source_location where);
+  static Task<Result<PooledResponse>> request(std::shared_ptr<State> self, const wire::Url& url, Prepared prepared,
+                                              std::source_location where);
   static Task<bool> may_retry(std::shared_ptr<State> self, Instant deadline);
   void end_retry();
+
+  // Counts a request as long as it runs.
+  struct InProgress {
+    InProgress(State& pool_state, Host& its_host) : state(pool_state), host(its_host) {
+      ++state.active;
+      ++host.users;
+    }
+    ~InProgress() {
+      --host.users;
+      --state.active;
+    }
+    InProgress(const InProgress&) = delete;
+    InProgress& operator=(const InProgress&) = delete;
+    State& state;
+    Host& host;
+  };
 
   EventLoop& loop;
   HttpPoolOptions options;
@@ -146,8 +162,17 @@ void HttpConnectionPool::State::learn(Host& host, HttpLease& lease) const {
   host.pool.core().set_keep_alive_hint(lease.endpoint(), hint);
 }
 
-Task<Result<PooledResponse>> HttpConnectionPool::State::exchange(std::shared_ptr<State> self, Host& host,
-                                                                 Prepared prepared, std::source_location where) {
+// One coroutine from the host to the response: each one more costs a request a percent of its time.
+Task<Result<PooledResponse>> HttpConnectionPool::State::request(std::shared_ptr<State> self, const wire::Url& url,
+                                                                Prepared prepared, std::source_location where) {
+  ++self->counters.requests;
+  const auto found = self->host_for(url);
+  if (!found) {
+    ++self->counters.failed;
+    co_return std::unexpected(found.error());
+  }
+  Host& host = **found;
+  const InProgress in_progress(*self, host);
   const Nanoseconds timeout = prepared.timeout.count() > 0 ? prepared.timeout : self->options.config.total_timeout;
   const Instant deadline = self->loop.now() + timeout;
   HttpConnection::SendOptions send_options;
@@ -158,19 +183,22 @@ Task<Result<PooledResponse>> HttpConnectionPool::State::exchange(std::shared_ptr
   unsigned fresh_failures = 0;
   for (unsigned attempt = 0;; ++attempt) {
     const bool is_retry = attempt > 0;
-    Result<HttpLease> lease = co_await host.pool.acquire(deadline - self->loop.now(), where);
+    Result<HttpLease> lease = host.pool.try_acquire(where);
+    if (!*lease) lease = co_await host.pool.acquire(deadline - self->loop.now(), where);
     if (!lease) {
       if (is_retry) self->end_retry();
+      ++self->counters.failed;
       co_return std::unexpected(std::move(lease.error()));
     }
     HttpConnection& connection = ***lease;
     auto response = co_await connection.send(prepared.text, send_options);
     if (is_retry) self->end_retry();
-    pool::EndpointSet& endpoints = host.pool.core().endpoints();
     if (response) {
+      pool::EndpointSet& endpoints = host.pool.core().endpoints();
       if (endpoints.size() > 1) endpoints.succeeded(lease->endpoint(), self->loop.now());
       self->learn(host, *lease);
       if (!prepared.is_streamed && !connection.is_reusable()) lease->mark_broken();
+      ++self->counters.succeeded;
       co_return PooledResponse(std::move(*lease), **response);
     }
     const bool is_worth_it = is_worth_retrying(response.error().code, connection.progress(), prepared.is_idempotent);
@@ -184,8 +212,12 @@ Task<Result<PooledResponse>> HttpConnectionPool::State::exchange(std::shared_ptr
     lease->release();
     const bool is_last = fresh_failures > self->options.config.connections.retry_attempts ||
                          attempt > self->options.config.connections.retry_attempts + self->options.config.per_host();
-    if (!is_worth_it || is_last) co_return std::unexpected(std::move(response.error()));
-    if (!co_await may_retry(self, deadline)) co_return std::unexpected(std::move(response.error()));
+    bool goes_on = is_worth_it && !is_last;
+    if (goes_on) goes_on = co_await may_retry(self, deadline);
+    if (!goes_on) {
+      ++self->counters.failed;
+      co_return std::unexpected(std::move(response.error()));
+    }
     ++self->counters.retried;
   }
 }
@@ -273,20 +305,7 @@ Task<Result<PooledResponse>> HttpConnectionPool::request(wire::Url url, HttpRequ
 
 Task<Result<PooledResponse>> HttpConnectionPool::request(const wire::Url& url, Prepared prepared,
                                                          std::source_location where) {
-  const auto state = state_;
-  ++state->counters.requests;
-  auto host = state->host_for(url);
-  if (!host) {
-    ++state->counters.failed;
-    co_return std::unexpected(std::move(host.error()));
-  }
-  ++state->active;
-  ++(*host)->users;
-  auto response = co_await State::exchange(state, **host, prepared, where);
-  --(*host)->users;
-  --state->active;
-  ++(response ? state->counters.succeeded : state->counters.failed);
-  co_return response;
+  return State::request(state_, url, prepared, where);
 }
 
 Task<Result<StreamedResponse>> HttpConnectionPool::stream(wire::Url url, HttpRequest request,

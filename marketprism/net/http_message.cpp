@@ -1,7 +1,9 @@
 #include "marketprism/net/http_message.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cassert>
+#include <cstring>
 
 #include "marketprism/wire/url.hpp"
 
@@ -19,19 +21,33 @@ constexpr std::array<bool, 256> make_token_table() {
 }
 constexpr std::array<bool, 256> token_table = make_token_table();
 
+// Looks at every byte, so that the loop has no branch.
 bool is_token(std::string_view text) {
-  for (const char c : text) {
-    if (!token_table[static_cast<unsigned char>(c)]) return false;
-  }
-  return !text.empty();
+  bool is_good = !text.empty();
+  for (const char c : text) is_good &= token_table[static_cast<unsigned char>(c)];
+  return is_good;
+}
+
+// Which of eight bytes are control characters, or a byte after one of them: the top bit of each.
+std::uint64_t controls_in(std::uint64_t bytes) {
+  constexpr std::uint64_t ones = 0x0101'0101'0101'0101;
+  const std::uint64_t deletes = bytes ^ (ones * 0x7F);
+  return (((bytes - ones * 0x20) & ~bytes) | ((deletes - ones) & ~deletes)) & (ones * 0x80);
+}
+
+bool is_control(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return (byte < 0x20 && byte != '\t') || byte == 0x7F;
 }
 
 bool has_control(std::string_view text) {
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && byte != '\t') || byte == 0x7F) return true;
+  while (text.size() >= 8) {
+    std::uint64_t bytes = 0;
+    std::memcpy(&bytes, text.data(), sizeof bytes);
+    if (controls_in(bytes) != 0 && std::ranges::any_of(text.substr(0, 8), is_control)) return true;
+    text.remove_prefix(8);
   }
-  return false;
+  return std::ranges::any_of(text, is_control);
 }
 
 bool is_target(std::string_view text) {
@@ -115,6 +131,7 @@ Result<> HttpHead::parse_response(std::string_view text, std::size_t fields_max)
 
 Result<> HttpHead::parse_fields(std::string_view rest, std::size_t fields_max) {
   fields_.clear();
+  name_sizes_ = 0;
   while (true) {
     const std::size_t end = rest.find("\r\n");
     if (end == std::string_view::npos) return malformed("the head has no end");
@@ -131,7 +148,17 @@ Result<> HttpHead::parse_fields(std::string_view rest, std::size_t fields_max) {
       return fail(ErrorCode::too_large, "HTTP: more than " + std::to_string(fields_max) + " headers");
     }
     fields_.push_back({piece(line.substr(0, colon)), piece(value)});
+    name_sizes_ |= std::uint64_t{1} << (colon & 63U);
   }
+}
+
+bool HttpHead::is_named(const FieldAt& field, std::string_view name) const {
+  return field.name.size == name.size() && wire::equal_ignoring_case(view(field.name), name);
+}
+
+std::size_t HttpHead::count(std::string_view name) const {
+  if (!may_have(name)) return 0;
+  return static_cast<std::size_t>(std::ranges::count_if(fields_, [&](const FieldAt& f) { return is_named(f, name); }));
 }
 
 std::string_view HttpHead::path() const {
@@ -163,15 +190,17 @@ std::optional<std::string> HttpHead::query_value(std::string_view name) const {
 }
 
 std::optional<std::string_view> HttpHead::find(std::string_view name) const {
+  if (!may_have(name)) return std::nullopt;
   for (const FieldAt& field : fields_) {
-    if (field.name.size == name.size() && wire::equal_ignoring_case(view(field.name), name)) return view(field.value);
+    if (is_named(field, name)) return view(field.value);
   }
   return std::nullopt;
 }
 
 bool HttpHead::contains_token(std::string_view name, std::string_view token) const {
+  if (!may_have(name)) return false;
   for (const FieldAt& field : fields_) {
-    if (field.name.size != name.size() || !wire::equal_ignoring_case(view(field.name), name)) continue;
+    if (!is_named(field, name)) continue;
     std::string_view list = view(field.value);
     while (!list.empty()) {
       const std::size_t comma = list.find(',');

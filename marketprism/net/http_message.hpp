@@ -37,7 +37,9 @@ class HttpHead {
 
   [[nodiscard]] std::size_t size() const { return fields_.size(); }
   [[nodiscard]] Field at(std::size_t index) const { return {view(fields_[index].name), view(fields_[index].value)}; }
-  /// The first of that name, without regard to case.
+  /// How many there are of that name, without regard to case.
+  [[nodiscard]] std::size_t count(std::string_view name) const;
+  /// The first of that name.
   [[nodiscard]] std::optional<std::string_view> find(std::string_view name) const;
   [[nodiscard]] bool contains_token(std::string_view name, std::string_view token) const;
   [[nodiscard]] bool keeps_alive() const;
@@ -61,6 +63,9 @@ class HttpHead {
   [[nodiscard]] Piece piece(std::string_view part) const;
   Result<> parse_fields(std::string_view rest, std::size_t fields_max);
   Result<> parse_version(std::string_view text);
+  /// False: no field's name has that length. Most names asked for are not there, and need no comparing.
+  [[nodiscard]] bool may_have(std::string_view name) const { return (name_sizes_ >> (name.size() & 63U) & 1U) != 0; }
+  [[nodiscard]] bool is_named(const FieldAt& field, std::string_view name) const;
 
   std::string text_;
   Piece method_;
@@ -68,6 +73,7 @@ class HttpHead {
   int status_ = 0;
   int minor_version_ = 1;
   std::vector<FieldAt> fields_;
+  std::uint64_t name_sizes_ = 0;  // a bit for each length of a name, modulo 64
 };
 
 struct HttpRequest {

@@ -108,10 +108,11 @@ Result<HttpParser::Step> HttpParser::read_head() {
 }
 
 Result<std::uint64_t> HttpParser::content_length() const {
+  constexpr std::string_view name = "Content-Length";
   std::optional<std::uint64_t> length;
   for (std::size_t i = 0; i < head_.size(); ++i) {
     const HttpHead::Field field = head_.at(i);
-    if (!wire::equal_ignoring_case(field.name, "Content-Length")) continue;
+    if (field.name.size() != name.size() || !wire::equal_ignoring_case(field.name, name)) continue;
     std::uint64_t value = 0;
     if (field.value.empty() || field.value.size() > 18) return malformed("bad Content-Length");
     for (const char c : field.value) {
@@ -134,11 +135,7 @@ Result<HttpParser::Step> HttpParser::begin_body() {
     if (!wire::equal_ignoring_case(*transfer_encoding, "chunked") || head_.minor_version() == 0) {
       return fail(ErrorCode::unsupported, "HTTP: transfer coding '" + std::string(*transfer_encoding) + "'");
     }
-    std::size_t count = 0;
-    for (std::size_t i = 0; i < head_.size(); ++i) {
-      count += wire::equal_ignoring_case(head_.at(i).name, "Transfer-Encoding") ? 1 : 0;
-    }
-    if (count != 1) return malformed("more than one Transfer-Encoding");
+    if (head_.count("Transfer-Encoding") != 1) return malformed("more than one Transfer-Encoding");
   }
   const int status = head_.status();
   if (options_.is_response && status < 200 && status != 101) {

@@ -54,7 +54,7 @@ Task<Result<std::size_t>> Socket::read_some(std::span<std::byte> buffer) {
 }
 
 Result<std::size_t> Socket::send_now(std::span<const std::string_view> parts) {
-  std::array<iovec, 16> pieces{};
+  std::array<iovec, 16> pieces;  // filled as far as it is used
   std::size_t used = 0;
   for (const std::string_view part : parts.first(std::min(parts.size(), pieces.size()))) {
     if (part.empty()) continue;
@@ -62,12 +62,14 @@ Result<std::size_t> Socket::send_now(std::span<const std::string_view> parts) {
   }
   if (used == 0) return std::size_t{0};
   if (!native_.is_open()) return std::unexpected(io_error(ECANCELED, peer_));
+  constexpr int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
   msghdr message{};
   message.msg_iov = pieces.data();
   message.msg_iovlen = used;
   ssize_t sent = 0;
-  do {
-    sent = ::sendmsg(native_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  do {  // one piece, the usual case, costs the system less by `send`
+    sent = used == 1 ? ::send(native_.native_handle(), pieces[0].iov_base, pieces[0].iov_len, flags)
+                     : ::sendmsg(native_.native_handle(), &message, flags);
   } while (sent < 0 && errno == EINTR);
   if (sent >= 0) return static_cast<std::size_t>(sent);
   if (errno == EAGAIN || errno == EWOULDBLOCK) return std::size_t{0};
