@@ -5,11 +5,21 @@
 namespace marketprism::app {
 
 void add_bench_replay(CLI::App& bench, Action& action);
+void add_bench_pool(CLI::App& bench, Action& action);
+void add_bench_http(CLI::App& bench, Action& action);
+void add_bench_ws(CLI::App& bench, Action& action);
+void add_bench_original(CLI::App& bench, Action& action);
+void add_bench_server(CLI::App& bench, Action& action);
 
 void add_bench(CLI::App& program, Action& action) {
   auto* verb = program.add_subcommand("bench", "Measure this build on this machine");
   verb->require_subcommand(1);
   add_bench_replay(*verb, action);
+  add_bench_pool(*verb, action);
+  add_bench_http(*verb, action);
+  add_bench_ws(*verb, action);
+  add_bench_original(*verb, action);
+  add_bench_server(*verb, action);
 }
 
 }  // namespace marketprism::app
