@@ -9,6 +9,7 @@ void add_bench_pool(CLI::App& bench, Action& action);
 void add_bench_http(CLI::App& bench, Action& action);
 void add_bench_ws(CLI::App& bench, Action& action);
 void add_bench_original(CLI::App& bench, Action& action);
+void add_bench_combined(CLI::App& bench, Action& action);
 void add_bench_server(CLI::App& bench, Action& action);
 
 void add_bench(CLI::App& program, Action& action) {
@@ -19,6 +20,7 @@ void add_bench(CLI::App& program, Action& action) {
   add_bench_http(*verb, action);
   add_bench_ws(*verb, action);
   add_bench_original(*verb, action);
+  add_bench_combined(*verb, action);
   add_bench_server(*verb, action);
 }
 

@@ -53,6 +53,9 @@ check(figures['websocket_connections'] <= 5 and figures['websocket_reuse_rate'] 
 check(figures['manager_pools'] == 6, 'six pools')
 check('memory_growth_mb' in figures, 'memory_growth_mb')
 
+figures = bench('combined', '--pages', '200', '--passes', '1')
+check_figures(figures, *(f'combined_{layers}_pages_per_s' for layers in ('off', 'pools', 'objects', 'batching', 'on')), 'combined_on_over_off')
+
 # A server of the user's, and one that is not there.
 emulator = subprocess.Popen([program, 'emulate', '--exchange', 'binance', '--json', '--no-limits'], stdout=subprocess.PIPE, text=True)
 try:
