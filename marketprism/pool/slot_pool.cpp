@@ -95,13 +95,17 @@ void SlotPool::place_streams(Instant now) {
       continue;
     }
     stream.avoid = 0;
-    enter(handle.index, stream.carrier, connection);
+    enter(handle.index, stream.carrier, connection, now);
   }
   unplaced_ = std::move(left);
 }
 
-void SlotPool::enter(std::uint32_t stream, Slot& slot, std::uint32_t connection) {
+void SlotPool::enter(std::uint32_t stream, Slot& slot, std::uint32_t connection, Instant now) {
   assert(slot.phase == SlotPhase::none);
+  if (connections_[connection].slots.empty()) {
+    active_time_.advance(now, active_);
+    ++active_;
+  }
   slot = {connection, SlotPhase::queued, {}};
   connections_[connection].slots.push_back(stream);
   ++connections_[connection].queued;
@@ -123,7 +127,11 @@ void SlotPool::leave(std::uint32_t stream, Slot& slot, bool must_unsubscribe, In
   const auto at = std::find(connection.slots.begin(), connection.slots.end(), stream);
   assert(at != connection.slots.end());
   connection.slots.erase(at);
-  if (connection.slots.empty()) connection.unused_since = now;
+  if (connection.slots.empty()) {
+    connection.unused_since = now;
+    active_time_.advance(now, active_);
+    --active_;
+  }
   slot = Slot{};
 }
 
@@ -270,7 +278,7 @@ void SlotPool::move_elsewhere(std::uint32_t index, Instant now) {
   stream.last_message = now;
   const std::uint32_t target = best_room(connections_[from].id);
   if (target != no_index) {
-    enter(index, stream.successor, target);
+    enter(index, stream.successor, target, now);
     wake_by(now);
     return;
   }

@@ -153,6 +153,7 @@ class SlotPool {
 
   [[nodiscard]] PoolStats stats(Instant now) const;
   [[nodiscard]] SlotStats slot_stats() const;
+  [[nodiscard]] const PoolCounters& counters() const { return counters_; }
   [[nodiscard]] std::vector<ConnectionInfo> connections(Instant now) const;
   /// The connection that carries the stream now, or none.
   [[nodiscard]] SlotConnection carrier_of(StreamHandle stream) const;
@@ -222,7 +223,7 @@ class SlotPool {
 
   // slot_pool.cpp: streams
   void place_streams(Instant now);
-  void enter(std::uint32_t stream, Slot& slot, std::uint32_t connection);
+  void enter(std::uint32_t stream, Slot& slot, std::uint32_t connection, Instant now);
   void leave(std::uint32_t stream, Slot& slot, bool must_unsubscribe, Instant now);
   void confirm(std::uint32_t stream, Slot& slot, Instant now);
   void take_over(std::uint32_t stream, Instant now);
@@ -283,6 +284,8 @@ class SlotPool {
   Instant silence_scan_at_ = Instant::max();
   Nanoseconds silence_scan_interval_ = std::chrono::seconds(5);
 
+  std::size_t active_ = 0;  // connections with a slot in use
+  TimeWeightedMean active_time_;
   PoolCounters counters_;
   SlotStats slot_counters_;  // its counters only
   Histogram connects_;

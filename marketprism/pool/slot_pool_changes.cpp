@@ -37,6 +37,8 @@ Result<> SlotPool::reconfigure(PoolConfig config, Instant now) {
                 fmt::format("pool '{}': {} streams do not fit on max_size {} connections of {}; remove some first",
                             config_.name, streams_.size(), config.max_size, slot_config_.streams_per_connection));
   }
+  active_time_.advance(now, active_);  // it is relative to max_size
+  active_time_.scale(static_cast<double>(config.max_size) / static_cast<double>(config_.max_size));
   const bool has_new_lifetime = config.max_lifetime != config_.max_lifetime;
   take_config(std::move(config));
   for (std::uint32_t i = 0; i < connections_.end(); ++i) {
@@ -122,7 +124,7 @@ void SlotPool::move_away(std::uint32_t index, Instant now) {
     if (is_carrier && slot.phase == SlotPhase::up) {
       if (stream.successor.phase != SlotPhase::none) continue;
       const std::uint32_t target = best_room(connections_[index].id);
-      if (target != no_index) enter(stream_index, stream.successor, target);
+      if (target != no_index) enter(stream_index, stream.successor, target, now);
       continue;
     }
     leave(stream_index, slot, true, now);  // not up here yet: nothing to bridge

@@ -17,6 +17,7 @@ SlotPool::SlotPool(PoolConfig config, SlotConfig slots, std::vector<Endpoint> en
 void SlotPool::start(Instant now) {
   if (phase_ != Phase::made) return;
   phase_ = Phase::running;
+  active_time_.start(now);
   wake_by(now);
 }
 
@@ -268,7 +269,7 @@ void SlotPool::carry_over(std::uint32_t from, std::uint32_t to, Instant now) {
     const bool is_carrier = &slot == &stream.carrier;
     if (is_carrier && slot.phase == SlotPhase::up) {
       // One that is being moved elsewhere already needs no place here.
-      if (stream.successor.phase == SlotPhase::none) enter(index, stream.successor, to);
+      if (stream.successor.phase == SlotPhase::none) enter(index, stream.successor, to, now);
       continue;
     }
     // Not yet up here: nothing to bridge.
@@ -276,7 +277,7 @@ void SlotPool::carry_over(std::uint32_t from, std::uint32_t to, Instant now) {
     if (is_carrier && stream.successor.phase != SlotPhase::none) {
       stream.carrier = std::exchange(stream.successor, Slot{});
     } else if (is_carrier) {
-      enter(index, slot, to);
+      enter(index, slot, to, now);
     }
   }
   if (connections_[from].slots.empty()) finish_rotation(from, now);

@@ -1,4 +1,6 @@
 // What SlotPool tells about itself, and its end.
+#include <algorithm>
+
 #include "marketprism/pool/slot_pool.hpp"
 
 namespace marketprism::pool {
@@ -26,7 +28,7 @@ void SlotPool::drain(Instant now) {
   actions_.push(SlotsDrained{});
 }
 
-PoolStats SlotPool::stats(Instant) const {
+PoolStats SlotPool::stats(Instant now) const {
   PoolStats stats;
   stats.name = config_.name;
   stats.type = config_.type;
@@ -34,10 +36,9 @@ PoolStats SlotPool::stats(Instant) const {
   stats.counters = counters_;
   stats.gauges.size = connections_.size();
   stats.gauges.connecting = connecting_;
-  for (std::uint32_t i = 0; i < connections_.end(); ++i) {
-    if (connections_[i].id == 0 || !connections_[i].is_up) continue;
-    ++(connections_[i].slots.empty() ? stats.gauges.idle : stats.gauges.active);
-  }
+  stats.gauges.active = active_;
+  stats.gauges.idle = connections_.size() - connecting_ - active_;
+  stats.utilization_mean = std::min(1.0, active_time_.mean(now, active_) / static_cast<double>(config_.max_size));
   stats.gauges.waiters = unplaced_.size();
   stats.connect = summary_of(connects_);
   stats.memory_bytes = sizeof(*this) + connections_.bytes() + streams_.bytes() + actions_.bytes();

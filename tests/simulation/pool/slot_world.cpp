@@ -95,7 +95,7 @@ void SlotWorld::perform(const Step& step) {
   switch (step.kind) {
     case advance_little: now_ += std::chrono::microseconds(step.a % 30'000); return;
     case advance_much: now_ += std::chrono::milliseconds(step.a % (step.b % 8 == 0 ? 50'000 : 1'000)); return;
-    case tick: return pool_->tick(now_);
+    case tick: is_ticking_ = true; return pool_->tick(now_);
     case place: {
       const auto limit = step.a % 2 == 0 ? 0ms : std::chrono::milliseconds(50 + step.b % 1'000);
       const std::size_t most = std::min(slots_.max_streams, config_.max_size * slots_.streams_per_connection);
@@ -175,6 +175,8 @@ void SlotWorld::end_dial(std::uint32_t which, bool is_ok) {
   const auto dialing = wires(false);
   if (dialing.empty()) return;
   Wire* wire = dialing[which % dialing.size()];
+  ++books_.dials;
+  ++(is_ok ? books_.created : books_.failures);
   if (is_ok) {
     wire->is_up = true;
     require(pool_->dialed(wire->handle, now_), "a wanted connection was refused");
@@ -233,6 +235,7 @@ bool SlotWorld::is_settled() const {
 }
 
 void SlotWorld::settle_once() {
+  is_ticking_ = true;
   pool_->tick(now_);
   take_actions();
   now_ += 1ms;
@@ -279,6 +282,8 @@ void SlotWorld::settle_down(bool must_rest) {
   take_actions();
   check_books();
   require(is_drained_ && wires_.empty() && wishes_.empty(), "something was left after the drain");
+  const double utilization = pool_->stats(now_).utilization_mean;
+  require(utilization >= 0 && utilization <= 1, "mean utilization is not within 0 and 1");
   require(pool_->stats(now_).counters.created == pool_->stats(now_).counters.closed_total(),
           "created and closed differ");
 }

@@ -45,6 +45,7 @@ class SlotWorld {
   struct Wire {
     pool::SlotConnection handle;
     std::uint32_t endpoint = 0;
+    Instant give_up{};  // connecting: when the pool must have given up
     bool is_up = false;
     std::set<std::uint64_t> asked;      // ids of streams: sent, not answered
     std::set<std::uint64_t> confirmed;  // what the venue sends on it
@@ -96,6 +97,9 @@ class SlotWorld {
   std::vector<pool::StreamHandle> ended_;
   bool is_draining_ = false;
   bool is_drained_ = false;
+  bool is_ticking_ = false;
+  pool::PoolCounters books_;
+  pool::SlotStats stream_books_;  // its counters of what was told
   std::optional<std::string> violation_;
 };
 

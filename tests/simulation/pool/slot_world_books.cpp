@@ -10,6 +10,7 @@ void SlotWorld::take_actions() {
     require(!is_drained_, "an action after the end");
     std::visit([this](const auto& a) { on(a); }, *action);
   }
+  is_ticking_ = false;
 }
 
 void SlotWorld::on(const pool::SlotDial& action) {
@@ -17,6 +18,7 @@ void SlotWorld::on(const pool::SlotDial& action) {
   require(!wires_.contains(action.connection.id), "an id was used twice");
   wires_[action.connection.id].handle = action.connection;
   wires_[action.connection.id].endpoint = action.endpoint;
+  wires_[action.connection.id].give_up = action.deadline + config_.connect_timeout / 8;
   require(!pool_->endpoints().is_removed(action.endpoint), "a dial to an endpoint that is gone");
   require(wires_.size() <= config_.max_size + 1, "more connections than max_size and one for a rotation");
 }
@@ -24,6 +26,8 @@ void SlotWorld::on(const pool::SlotDial& action) {
 void SlotWorld::on(const pool::SlotAbortDial& action) {
   const auto found = wires_.find(action.connection.id);
   require(found != wires_.end() && !found->second.is_up, "a dial was given up that is not running");
+  ++books_.dials;
+  ++(is_ticking_ && found->second.give_up <= now_ ? books_.failures : books_.abandoned);
   gone_.push_back(action.connection);
   wires_.erase(action.connection.id);
 }
@@ -31,6 +35,7 @@ void SlotWorld::on(const pool::SlotAbortDial& action) {
 void SlotWorld::on(const pool::SlotClose& action) {
   const auto found = wires_.find(action.connection.id);
   require(found != wires_.end() && found->second.is_up, "a connection was closed that is not up");
+  ++books_.closed[static_cast<std::size_t>(action.reason)];
   if (action.reason != pool::CloseReason::drained) {
     for (const auto& [id, wanted] : wishes_) {
       require(wanted.carrier != action.connection.id, "a connection was closed that still carries a stream");
@@ -48,6 +53,7 @@ void SlotWorld::check_rate(Wire& wire) {
 }
 
 void SlotWorld::on(const pool::Subscribe& action) {
+  ++stream_books_.subscribe_messages;
   const auto found = wires_.find(action.connection.id);
   require(found != wires_.end() && found->second.is_up, "a message for a connection that is not up");
   if (found == wires_.end()) return;
@@ -64,6 +70,7 @@ void SlotWorld::on(const pool::Subscribe& action) {
 }
 
 void SlotWorld::on(const pool::Unsubscribe& action) {
+  ++stream_books_.unsubscribe_messages;
   const auto found = wires_.find(action.connection.id);
   require(found != wires_.end() && found->second.is_up, "a message for a connection that is not up");
   if (found == wires_.end()) return;
@@ -85,6 +92,7 @@ void SlotWorld::on(const pool::StreamUp& action) {
           "up without the venue's word");
   if (up == nullptr) return;
   require(up->carrier == action.previous.id, "a move from a connection that did not carry the stream");
+  stream_books_.moved += action.previous ? 1 : 0;
   if (action.previous)
     require(wires_.contains(action.previous.id), "the old connection went before the new one was up");
   up->carrier = action.connection.id;
@@ -93,6 +101,7 @@ void SlotWorld::on(const pool::StreamUp& action) {
 void SlotWorld::on(const pool::StreamDown& action) {
   Wish* down = wish(action.stream);
   require(down != nullptr && down->carrier != 0, "a stream went down that was not up");
+  ++stream_books_.interrupted;
   if (down != nullptr) down->carrier = 0;
 }
 
@@ -113,6 +122,12 @@ void SlotWorld::check_books() {
   const pool::SlotStats stats = pool_->slot_stats();
   require(stats.streams == wishes_.size(), "number of streams");
   require(stats.connections == wires_.size(), "number of connections");
+  require(pool_->counters() == books_, "the counters differ from the fold of the trace");
+  require(stats.moved == stream_books_.moved && stats.interrupted == stream_books_.interrupted,
+          "moved or interrupted streams differ from the fold of the trace");
+  require(stats.subscribe_messages == stream_books_.subscribe_messages &&
+              stats.unsubscribe_messages == stream_books_.unsubscribe_messages,
+          "sent messages differ from the fold of the trace");
   const auto up = std::count_if(wishes_.begin(), wishes_.end(),
                                 [](const auto& w) { return w.second.carrier != 0 && !w.second.is_removed; });
   require(stats.up == static_cast<std::size_t>(up), "number of streams up");

@@ -289,6 +289,20 @@ TEST_F(SlotPoolTest, FailedDialsPauseAndGoOn) {
   EXPECT_EQ(up_.size(), 1U);
 }
 
+TEST_F(SlotPoolTest, UtilizationIsTheShareOfConnectionsInUseOverTime) {
+  config_.max_idle_time = 1h;
+  begin();
+  pass(10s);
+  const auto streams = place(6);
+  bring_up();
+  EXPECT_EQ(pool_->stats(now_).gauges.active, 2U);
+  EXPECT_DOUBLE_EQ(pool_->stats(now_ + 10s).utilization_mean, 0.25);  // two of four, half of the time
+  for (const auto stream : streams) pool_->remove(stream, now_);
+  bring_up();
+  EXPECT_EQ(pool_->stats(now_).gauges.idle, 2U);
+  EXPECT_DOUBLE_EQ(pool_->stats(now_ + 90s).utilization_mean, 0.0);
+}
+
 TEST_F(SlotPoolTest, StreamsReturnToTheRecoveredPrimaryWithoutABreak) {
   endpoints_ = {{"primary", 443, true, "/ws", 0, 1}, {"standby", 443, true, "/ws", 1, 1}};
   begin();
