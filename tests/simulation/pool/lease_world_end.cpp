@@ -33,6 +33,14 @@ bool LeaseWorld::settle_once(int round) {
 // All endpoints are well: what is on a standby goes back, whoever holds it.
 void LeaseWorld::return_to_primary() {
   if (config_.failback_interval.count() == 0 || is_draining_) return;
+  // Nothing may leave by growing old.
+  config_.max_idle_time = 1h;
+  config_.max_lifetime = config_.health_check_interval = 0ms;
+  config_.learn_keep_alive = false;
+  config_.min_size = config_.max_size;
+  require(pool_->reconfigure(config_, now_).has_value(), "a good config was refused");
+  for (std::uint32_t i = 0; i < connects_.size(); ++i) pool_->set_idle_limit(i, 1h);
+  take_actions();
   const auto is_back = [this] {
     return std::none_of(wires_.begin(), wires_.end(), [this](const Wire& wire) {
       return wire.state != Wire::dialing && wire.state != Wire::cut && is_standby(wire.endpoint);

@@ -98,6 +98,7 @@ class SlotWorld {
   bool is_draining_ = false;
   bool is_drained_ = false;
   bool is_ticking_ = false;
+  std::vector<std::uint64_t> fallen_from_;  // connections whose streams have just gone down
   pool::PoolCounters books_;
   pool::SlotStats stream_books_;  // its counters of what was told
   std::optional<std::string> violation_;

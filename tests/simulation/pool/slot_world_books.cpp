@@ -11,6 +11,7 @@ void SlotWorld::take_actions() {
     std::visit([this](const auto& a) { on(a); }, *action);
   }
   is_ticking_ = false;
+  fallen_from_.clear();
 }
 
 void SlotWorld::on(const pool::SlotDial& action) {
@@ -36,6 +37,10 @@ void SlotWorld::on(const pool::SlotClose& action) {
   const auto found = wires_.find(action.connection.id);
   require(found != wires_.end() && found->second.is_up, "a connection was closed that is not up");
   ++books_.closed[static_cast<std::size_t>(action.reason)];
+  if (action.reason == pool::CloseReason::lifetime || action.reason == pool::CloseReason::evicted) {
+    require(std::find(fallen_from_.begin(), fallen_from_.end(), action.connection.id) == fallen_from_.end(),
+            "a stream was interrupted by what was planned");
+  }
   if (action.reason != pool::CloseReason::drained) {
     for (const auto& [id, wanted] : wishes_) {
       require(wanted.carrier != action.connection.id, "a connection was closed that still carries a stream");
@@ -102,7 +107,10 @@ void SlotWorld::on(const pool::StreamDown& action) {
   Wish* down = wish(action.stream);
   require(down != nullptr && down->carrier != 0, "a stream went down that was not up");
   ++stream_books_.interrupted;
-  if (down != nullptr) down->carrier = 0;
+  if (down == nullptr) return;
+  const bool is_streams_own = action.why == "silent" || action.why == "refused" || action.why == "not confirmed";
+  if (!is_streams_own) fallen_from_.push_back(down->carrier);
+  down->carrier = 0;
 }
 
 void SlotWorld::on(const pool::StreamEnd& action) {

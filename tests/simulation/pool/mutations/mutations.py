@@ -51,10 +51,11 @@ MUTATIONS = [
     Mutation("keep a broken connection", "lease_pool.cpp", "    if (is_broken) {", "    if (is_broken && now == Instant::max()) {"),
     Mutation("take a stale handle for the record in its place", "slab.hpp",
              "handle.id != 0 && record.id == handle.id ?", "handle.id != 0 && record.id != 0 ?"),
-    Mutation("serve after the drain has begun", "lease_pool_upkeep.cpp",
-             "    ++counters_.stopped;\n    reject(waiters_.front(), not_running_error());",
-             "    ++counters_.stopped;\n    if (idle_.empty()) reject(waiters_.front(), not_running_error());\n"
-             "    else grant(waiters_.front(), idle_.pop_front(connections_), now, false);"),
+    Mutation("keep what is returned after the drain has begun", "lease_pool.cpp",
+             "  if (phase_ != Phase::running) return CloseReason::drained;\n", ""),
+    Mutation("leave a waiter in line when the drain begins", "lease_pool_upkeep.cpp",
+             "  while (!waiters_.empty()) {\n    ++counters_.stopped;",
+             "  while (waiters_.size() > 1) {\n    ++counters_.stopped;"),
     Mutation("stay on the standby", "lease_pool_endpoints.cpp", "  while (dials_back_ > 0) {", "  while (dials_back_ > 64) {"),
     Mutation("deliver a stream after its end", "slot_pool.cpp",
              "if (stream == nullptr || stream->is_ending || connections_.find(connection) == nullptr) return;\n"
