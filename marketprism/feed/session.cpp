@@ -52,6 +52,7 @@ struct Session::SymbolState {
   BookSync book;
   std::array<Series, 2> trades;  // single ones, aggregates
   std::array<Owner, market::event_type_count> owners{};
+  std::array<Activity, market::event_type_count> activity{};
   /// Whether a loss in this type shows in its own numbers.
   bool trades_are_numbered = false;
 };
@@ -59,7 +60,7 @@ struct Session::SymbolState {
 /// Turns what a symbol's BookSync finds into events of the session.
 class Session::BookOutput final : public BookSyncOutput {
  public:
-  BookOutput(Session& session, const SymbolState& symbol) : session_(session), symbol_(symbol) {}
+  BookOutput(Session& session, SymbolState& symbol) : session_(session), symbol_(symbol) {}
   void on_book(const market::Book& book, UnixTime exchange_time, Arrival arrival) override {
     session_.emit(symbol_, exchange_time, arrival, book);
   }
@@ -70,7 +71,7 @@ class Session::BookOutput final : public BookSyncOutput {
 
  private:
   Session& session_;
-  const SymbolState& symbol_;
+  SymbolState& symbol_;
 };
 
 Session::Session(std::unique_ptr<exchange::Adapter> adapter, market::EventSink& sink, SessionActions& actions,
@@ -273,13 +274,16 @@ void Session::on_instrument(market::Instrument&& instrument) {
 
 void Session::on_control(const exchange::ControlMessage& message) { actions_.on_control(arrival_.connection, message); }
 
-void Session::emit(const SymbolState& symbol, UnixTime exchange_time, Arrival arrival,
+void Session::emit(SymbolState& symbol, UnixTime exchange_time, Arrival arrival,
                    const market::Event::Payload& payload) {
   ++stats_.events[payload.index()];
+  Activity& activity = symbol.activity[payload.index()];
+  activity.last_receive = arrival.receive_time;
+  ++activity.events;
   sink_.on_event({exchange_, symbol.name, exchange_time, arrival.receive_time, arrival.connection, payload});
 }
 
-void Session::emit_gap(const SymbolState& symbol, EventType channel, std::string_view reason, std::int64_t from,
+void Session::emit_gap(SymbolState& symbol, EventType channel, std::string_view reason, std::int64_t from,
                        std::int64_t to, Arrival arrival) {
   ++stats_.gaps[static_cast<std::size_t>(channel)];
   emit(symbol, no_time, arrival, market::Gap{channel, reason, from, to});
@@ -318,6 +322,11 @@ void Session::show_book(std::string_view name, UnixTime receive_time, market::Ev
   const std::vector<market::Level> asks = levels_of(sync.book().asks());
   const market::Book book{.is_snapshot = true, .sequence = sync.sequence(), .bids = bids, .asks = asks};
   sink.on_event({exchange_, found->second->name, no_time, receive_time, 0, book});
+}
+
+Activity Session::activity(std::string_view name, EventType type) const {
+  const auto found = symbols_.find(name);
+  return found == symbols_.end() ? Activity{} : found->second->activity[static_cast<std::size_t>(type)];
 }
 
 std::size_t Session::books_live() const {

@@ -50,6 +50,12 @@ struct SessionStats {
   std::vector<std::pair<std::string_view, std::uint64_t>> ignored;
 };
 
+/// What has come of one type of one symbol.
+struct Activity {
+  UnixTime last_receive = no_time;  ///< of the last event
+  std::uint64_t events = 0;
+};
+
 struct SessionOptions {
   std::size_t symbols_max = 100'000;
 };
@@ -88,7 +94,8 @@ class Session final : private exchange::DecodeHandler {
 
   /// Gives the symbol's book, if it is valid, to `sink` as a snapshot with this receive time: for one that lost track.
   void show_book(std::string_view symbol, UnixTime receive_time, market::EventSink& sink) const;
-
+  /// Empty if nothing has come yet.
+  Activity activity(std::string_view symbol, market::EventType type) const;
   const std::unordered_map<std::string, market::Instrument>& instruments() const { return instruments_; }
 
  private:
@@ -111,8 +118,8 @@ class Session final : private exchange::DecodeHandler {
   }
   SymbolState* symbol_of(std::string_view name);
   bool is_superseded(SymbolState& symbol, market::EventType type, std::int64_t position, bool may_repeat);
-  void emit(const SymbolState& symbol, UnixTime exchange_time, Arrival arrival, const market::Event::Payload& payload);
-  void emit_gap(const SymbolState& symbol, market::EventType channel, std::string_view reason, std::int64_t from,
+  void emit(SymbolState& symbol, UnixTime exchange_time, Arrival arrival, const market::Event::Payload& payload);
+  void emit_gap(SymbolState& symbol, market::EventType channel, std::string_view reason, std::int64_t from,
                 std::int64_t to, Arrival arrival);
   void count(const exchange::Decoded& decoded, std::size_t bytes);
 

@@ -72,7 +72,7 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
   Task<Result<>> read_request(Session& session, std::uint64_t id);
   Task<Result<>> continue_if_expected(Session& session, bool& was_continued);
   Task<bool> answer(Session& session);
-  Task<bool> upgrade(Session& session, const HttpServerRequest& request);
+  static Task<> hand_over(Session& session, const HttpUpgradeHandler& handler, const HttpServerRequest& request);
   Task<Result<>> send_reply(Session& session, HttpReply reply, bool is_head, bool keeps_alive);
 
   EventLoop& loop;
@@ -81,6 +81,7 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
   std::uint16_t port = 0;
   HttpRouter<HttpHandler> routes;
   HttpRouter<HttpUpgradeHandler> upgrades;
+  HttpRouter<HttpUpgradeHandler> streams;
   std::unordered_map<std::uint64_t, Open> open;
   std::size_t handshakes = 0;  // in progress
   std::uint64_t next_id = 1;
@@ -214,9 +215,12 @@ Task<Result<>> HttpServer::State::continue_if_expected(Session& session, bool& w
 Task<bool> HttpServer::State::answer(Session& session) {
   const HttpHead& head = session.parser.head();
   const HttpServerRequest request{head, session.parser.body(), session.transport->info()};
-  if (head.contains_token("Connection", "Upgrade")) {
-    const bool was_upgraded = co_await upgrade(session, request);
-    if (was_upgraded) co_return false;
+  const bool wants_upgrade = head.contains_token("Connection", "Upgrade");
+  const auto taker = wants_upgrade ? upgrades.find("*", head.path()) : streams.find(head.method(), head.path());
+  if (taker.handler != nullptr) {
+    if (wants_upgrade) ++statistics.upgrades;
+    co_await hand_over(session, *taker.handler, request);
+    co_return false;
   }
   const bool is_head = head.method() == "HEAD";
   auto match = routes.find(head.method(), head.path());
@@ -239,16 +243,13 @@ Task<bool> HttpServer::State::answer(Session& session) {
   co_return keeps_alive;
 }
 
-Task<bool> HttpServer::State::upgrade(Session& session, const HttpServerRequest& request) {
-  const auto match = upgrades.find("*", request.path());
-  if (match.handler == nullptr) co_return false;
-  ++statistics.upgrades;
+Task<> HttpServer::State::hand_over(Session& session, const HttpUpgradeHandler& handler,
+                                    const HttpServerRequest& request) {
   std::string remainder(session.parser.unread());
   // The request's views must live as long as the handler; the info moves away with the transport.
   const TransportInfo info = session.transport->info();
   const HttpServerRequest lasting{request.head, request.body, info};
-  co_await (*match.handler)(lasting, std::move(session.transport), std::move(remainder));
-  co_return true;
+  co_await handler(lasting, std::move(session.transport), std::move(remainder));
 }
 
 Task<Result<>> HttpServer::State::send_reply(Session& session, HttpReply reply, bool is_head, bool keeps_alive) {
@@ -292,6 +293,10 @@ void HttpServer::handle(std::string_view method, std::string_view path, HttpFunc
 
 void HttpServer::handle_upgrade(std::string_view path, HttpUpgradeHandler handler) {
   state_->upgrades.add("*", path, std::move(handler));
+}
+
+void HttpServer::handle_stream(std::string_view method, std::string_view path, HttpUpgradeHandler handler) {
+  state_->streams.add(method, path, std::move(handler));
 }
 
 Result<std::uint16_t> HttpServer::listen() {

@@ -47,8 +47,8 @@ struct HttpReply {
 using HttpHandler = std::function<Task<HttpReply>(const HttpServerRequest&)>;
 /// For handlers that need not wait.
 using HttpFunction = std::function<HttpReply(const HttpServerRequest&)>;
-/// Takes over the connection of a request with `Upgrade:`; `remainder` was read beyond the request. The connection is
-/// the handler's; its task ends when it is done with it.
+/// Takes over the connection of a request, mostly one with `Upgrade:`; `remainder` was read beyond the request. The
+/// connection is the handler's; its task ends when it is done with it.
 using HttpUpgradeHandler =
     std::function<Task<>(const HttpServerRequest&, TransportPtr transport, std::string remainder)>;
 
@@ -76,6 +76,9 @@ class HttpServer {
   void handle(std::string_view method, std::string_view path, HttpHandler handler);
   void handle(std::string_view method, std::string_view path, HttpFunction handler);
   void handle_upgrade(std::string_view path, HttpUpgradeHandler handler);
+  /// Hands over the connection of a plain request, for replies without an end (server-sent events). The handler writes
+  /// the whole reply, its head too.
+  void handle_stream(std::string_view method, std::string_view path, HttpUpgradeHandler handler);
 
   /// Binds and starts to accept; returns the port. `already_exists` if it is in use, `permission_denied`,
   /// `invalid_argument` for a bad address.

@@ -201,4 +201,16 @@ CountByType SinkThread::dropped() const {
   return sum;
 }
 
+std::size_t SinkThread::batches_waiting() const {
+  const std::lock_guard lock(state_->mutex);
+  std::size_t waiting = 0;
+  for (const std::unique_ptr<Batcher>& batcher : state_->batchers) waiting += batcher->waiting();
+  return waiting;
+}
+
+std::size_t SinkThread::batches_max() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->batchers.size() * state_->options.batches.batches_max;
+}
+
 }  // namespace marketprism::sink

@@ -49,6 +49,8 @@ class Batcher final : public market::EventSink {
 
   /// Events refused so far, by type. Any thread.
   [[nodiscard]] CountByType dropped() const;
+  /// Batches that wait for the sinks' thread, the one being filled included. Any thread.
+  [[nodiscard]] std::size_t waiting() const { return batches_.waiting(); }
 
  private:
   friend class SinkThread;
@@ -103,6 +105,8 @@ class SinkThread {
   [[nodiscard]] std::vector<FlowStats> flows() const;
   [[nodiscard]] std::vector<SinkStats> sink_stats() const;  ///< in the order of the sinks
   [[nodiscard]] CountByType dropped() const;                ///< by all batchers: "sink_overflow"
+  [[nodiscard]] std::size_t batches_waiting() const;        ///< of all batchers
+  [[nodiscard]] std::size_t batches_max() const;            ///< how many may wait
 
  private:
   struct State;
