@@ -37,13 +37,13 @@ compiler, linker, sanitizers, symbolizer: clang-19 lld-19 libclang-rt-19-dev llv
 second compiler and the C++ library: g++
 style and static checks: clang-format-19 clang-tidy-19
 build: cmake ninja-build ccache pkg-config
-libraries the program links: libboost1.81-dev libfmt-dev libcli11-dev libtomlplusplus-dev libzstd-dev zlib1g-dev libssl-dev
+libraries the program links: libboost1.81-dev libfmt-dev libspdlog-dev libcli11-dev libtomlplusplus-dev libzstd-dev zlib1g-dev libssl-dev
 tests and benchmarks: libgtest-dev libgmock-dev libbenchmark-dev python3 openssl
 a server for the tests of the library's examples: redis-server
 certificates of the public authorities: ca-certificates
 LIST
   if [ $with_tests = yes ]; then
-    echo "tests of the dashboard and the metrics: chromium chromium-driver python3-selenium prometheus"
+    echo "tests of the dashboard and the metrics: chromium chromium-driver prometheus"
   fi
   # Only to fetch DuckDB and uPlot. Not asked for when some npm is there already (Debian's is large) or they are.
   if ! { has_duckdb && has_uplot; } && ! command -v npm >/dev/null; then echo "fetches DuckDB and uPlot: npm"; fi

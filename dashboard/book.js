@@ -1,0 +1,137 @@
+import {clock} from '/format.js';
+import {card, h, setAttribute, setText} from '/dom.js';
+import {color} from '/plots.js';
+
+const rows = 12;  // of each side of the ladder
+const trades = 24;
+let parts;
+let listen;
+
+const line = (...classes) => h('tr', {}, ...classes.map((name) => h('td', {class: name}, ' ')));
+
+export function build(section, tools) {
+  ({listen} = tools);
+  parts = {
+    choice: h('select', {'aria-label': 'Instrument', onchange: choose}),
+    note: h('span', {class: 'muted'}),
+    depth: h('canvas', {class: 'depth', role: 'img', 'aria-label': 'Depth of the book'}),
+    asks: [...Array(rows)].map(() => line('sell price', 'num', 'num muted')),
+    bids: [...Array(rows)].map(() => line('buy price', 'num', 'num muted')),
+    spread: h('td', {colspan: 3}, ' '),
+    tape: [...Array(trades)].map(() => line('muted', 'num price', 'num')),
+  };
+  const ladder = h('table', {class: 'ladder', 'aria-label': 'Best levels'}, h('tbody', {}, ...[...parts.asks].reverse(), h('tr', {class: 'spread'}, parts.spread), ...parts.bids));
+  const tape = h('table', {class: 'tape', 'aria-label': 'Last trades'}, h('tbody', {}, ...parts.tape));
+  section.append(h('div', {class: 'bar'}, parts.choice, parts.note),
+    h('div', {class: 'grid book'}, card('Depth', parts.depth), card('Price, amount, in all', h('div', {class: 'rows'}, ladder)), card('Trades', h('div', {class: 'rows'}, tape))));
+  fill();
+}
+
+async function fill() {
+  const {books} = await (await fetch('/api/v1/books')).json();
+  parts.choice.replaceChildren(...books.map((one) => h('option', {value: `${one.exchange} ${one.symbol}`}, `${one.exchange}  ${one.symbol}`)));
+  if (books.length === 0) return setText(parts.note, 'No books are collected; the channel is called book.');
+  choose();
+}
+
+function choose() {
+  const [exchange, symbol] = parts.choice.value.split(' ');
+  if (symbol) listen(`?${new URLSearchParams({exchange, symbol})}`);
+}
+
+// An option's list may have been empty at the start of the collector.
+export function show() {
+  if (parts.choice.options.length === 0) fill();
+}
+
+// The digits that the texts need after the point, all of them alike.
+const digitsOf = (texts) => Math.max(0, ...texts.map((text) => (text.split('.')[1] ?? '').replace(/0+$/, '').length));
+
+function showSide(nodes, levels, side, digits) {
+  let sum = 0;
+  const total = levels.slice(0, rows).reduce((all, level) => all + Number(level[1]), 0);
+  const tint = color(side === 'bid' ? '--buy' : '--sell');
+  nodes.forEach((node, i) => {
+    const level = levels[i];
+    sum += level ? Number(level[1]) : 0;
+    setText(node.children[0], level ? Number(level[0]).toFixed(digits.price) : ' ');
+    setText(node.children[1], level ? Number(level[1]).toFixed(digits.amount) : ' ');
+    setText(node.children[2], level ? sum.toFixed(digits.amount) : ' ');
+    const share = level && total > 0 ? (100 * sum) / total : 0;
+    node.style.backgroundImage = `linear-gradient(to left, ${tint}22 ${share}%, transparent ${share}%)`;
+  });
+}
+
+function steps(levels) {
+  let sum = 0;
+  return levels.map(([price, amount]) => [Number(price), (sum += Number(amount))]);
+}
+
+function drawDepth(book) {
+  const canvas = parts.depth;
+  const ratio = devicePixelRatio || 1;
+  const width = canvas.clientWidth, height = canvas.clientHeight;
+  if (canvas.width !== width * ratio || canvas.height !== height * ratio) {
+    canvas.width = width * ratio;
+    canvas.height = height * ratio;
+  }
+  const pen = canvas.getContext('2d');
+  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+  pen.clearRect(0, 0, width, height);
+  const bids = steps(book.bids), asks = steps(book.asks);
+  if (bids.length === 0 || asks.length === 0) return;
+  const middle = (bids[0][0] + asks[0][0]) / 2;
+  const reach = Math.max(middle - bids.at(-1)[0], asks.at(-1)[0] - middle) || 1;
+  const most = Math.max(bids.at(-1)[1], asks.at(-1)[1]) * 1.1;
+  const floor = height - 24;
+  const x = (price) => width / 2 + ((price - middle) / reach) * (width / 2);
+  const y = (amount) => floor - (amount / most) * (floor - 12);
+  const side = (points, tint, end) => {
+    pen.beginPath();
+    pen.moveTo(x(points[0][0]), floor);
+    let last = floor;
+    for (const [price, amount] of points) {
+      pen.lineTo(x(price), last);
+      pen.lineTo(x(price), (last = y(amount)));
+    }
+    pen.lineTo(end, last);
+    pen.strokeStyle = tint;
+    pen.lineWidth = 1.5;
+    pen.stroke();
+    pen.lineTo(end, floor);
+    pen.fillStyle = `${tint}26`;
+    pen.fill();
+  };
+  side(bids, color('--buy'), 0);
+  side(asks, color('--sell'), width);
+  pen.fillStyle = color('--muted');
+  pen.font = '11px system-ui';
+  const digits = digitsOf([...book.bids, ...book.asks].map((level) => level[0]));
+  for (const [share, align] of [[-0.98, 'left'], [-0.5, 'center'], [0, 'center'], [0.5, 'center'], [0.98, 'right']]) {
+    pen.textAlign = align;
+    pen.fillText((middle + share * reach).toFixed(digits), width / 2 + share * (width / 2), height - 7);
+  }
+  pen.textAlign = 'left';
+  pen.fillText(most.toPrecision(3), 4, 12);
+}
+
+export function showBook(book) {
+  if (!parts) return;
+  setText(parts.note, book.is_live ? `${book.bid_levels} bids, ${book.ask_levels} asks` : 'The book waits for a snapshot.');
+  setAttribute(parts.depth, 'data-symbol', book.symbol);
+  const seen = [...book.bids.slice(0, rows), ...book.asks.slice(0, rows), ...book.trades.map((t) => [t.price, t.amount])];
+  const digits = {price: digitsOf(seen.map((level) => level[0])), amount: Math.min(6, digitsOf(seen.map((level) => level[1])))};
+  showSide(parts.asks, book.asks, 'ask', digits);
+  showSide(parts.bids, book.bids, 'bid', digits);
+  const spread = book.bids.length && book.asks.length ? Number(book.asks[0][0]) - Number(book.bids[0][0]) : 0;
+  setText(parts.spread, spread ? `spread ${Number(spread.toPrecision(4))}` : ' ');
+  const last = [...book.trades].reverse();
+  parts.tape.forEach((node, i) => {
+    const trade = last[i];
+    setText(node.children[0], trade ? clock(trade.time_ms) : ' ');
+    setText(node.children[1], trade ? Number(trade.price).toFixed(digits.price) : ' ');
+    setAttribute(node.children[1], 'class', `num price ${trade?.side ?? ''}`);
+    setText(node.children[2], trade ? Number(trade.amount).toFixed(digits.amount) : ' ');
+  });
+  drawDepth(book);
+}
