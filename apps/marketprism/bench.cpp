@@ -11,6 +11,7 @@ void add_bench_ws(CLI::App& bench, Action& action);
 void add_bench_original(CLI::App& bench, Action& action);
 void add_bench_combined(CLI::App& bench, Action& action);
 void add_bench_server(CLI::App& bench, Action& action);
+void add_bench_scrape(CLI::App& bench, Action& action);
 
 void add_bench(CLI::App& program, Action& action) {
   auto* verb = program.add_subcommand("bench", "Measure this build on this machine");
@@ -22,6 +23,7 @@ void add_bench(CLI::App& program, Action& action) {
   add_bench_original(*verb, action);
   add_bench_combined(*verb, action);
   add_bench_server(*verb, action);
+  add_bench_scrape(*verb, action);
 }
 
 }  // namespace marketprism::app

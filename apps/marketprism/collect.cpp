@@ -1,10 +1,13 @@
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <unistd.h>
 
 #include <fmt/format.h>
 
 #include "apps/marketprism/verbs.hpp"
+#include "marketprism/base/log.hpp"
 #include "marketprism/collector/collector.hpp"
+#include "marketprism/monitor/log_output.hpp"
 
 namespace marketprism::app {
 namespace {
@@ -13,6 +16,8 @@ struct Arguments {
   std::string file;
   std::string exchange, symbols, channels, to, directory, address, ca_file;
   std::vector<std::string> streams;
+  std::string admin;
+  std::string log_format;
   int duration_s = 0;
   bool exact = false;
   bool quiet = false;
@@ -61,6 +66,12 @@ Result<collector::CollectConfig> config_of(const Arguments& arguments) {
   if (!arguments.ca_file.empty()) config.ca_file = arguments.ca_file;
   if (arguments.duration_s > 0) config.duration = std::chrono::seconds(arguments.duration_s);
   if (arguments.exact) config.store.exact = true;
+  if (!arguments.admin.empty()) {
+    config.admin.is_on = true;
+    config.admin.listen = arguments.admin;
+  }
+  // Not an option: the arguments of a process are there for everybody to read.
+  if (const char* token = std::getenv("MARKETPRISM_ADMIN_TOKEN"); token != nullptr) config.admin.token = token;
   if (auto checked = collector::check(config); !checked) return std::unexpected(checked.error());
   return config;
 }
@@ -71,9 +82,16 @@ int run(const Arguments& arguments) {
     complain(config.error().to_string());
     return exit_usage;
   }
-  StatusLine status(arguments.quiet);
+  const bool is_quiet = arguments.quiet || !arguments.log_format.empty();
+  StatusLine status(is_quiet);
   collector::CollectorCallbacks callbacks;
-  callbacks.on_problem = [&status](std::string_view exchange, std::string_view text) {
+  const bool is_logged = !arguments.log_format.empty();
+  if (is_logged) {
+    monitor::use_spdlog(arguments.log_format == "json" ? monitor::LogFormat::json : monitor::LogFormat::text);
+    set_log_level(LogLevel::info);
+  }
+  callbacks.on_problem = [&status, is_logged](std::string_view exchange, std::string_view text) {
+    if (is_logged) return log(LogLevel::warning, exchange, text);
     status.interrupt(fmt::format("{}: {}", exchange, text));
   };
   collector::CollectReport before;
@@ -87,9 +105,16 @@ int run(const Arguments& arguments) {
     complain(collector.error().to_string());
     return exit_failure;
   }
+  if (const std::string url = (*collector)->admin_url(); !url.empty()) {
+    if (is_logged) {
+      log(LogLevel::info, "admin", "dashboard and API: " + url);
+    } else {
+      status.interrupt("dashboard and API: " + url);
+    }
+  }
   const Result<> done = (*collector)->run();
   status.finish();
-  if (!arguments.quiet) fmt::print(stderr, "{}", collector::format_summary((*collector)->report()));
+  if (!is_quiet) fmt::print(stderr, "{}", collector::format_summary((*collector)->report()));
   if (!done) complain(done.error().to_string());
   return done ? exit_success : exit_failure;
 }
@@ -151,6 +176,12 @@ void add_collect(CLI::App& program, Action& action) {
   verb->add_option("--ca-file", arguments->ca_file, "Trust these certificates, too (PEM)");
   verb->add_option("--duration", arguments->duration_s, "Stop after so many seconds")->check(CLI::PositiveNumber);
   verb->add_flag("--exact", arguments->exact, "Prices and amounts as DECIMAL(38,18) instead of DOUBLE");
+  verb->add_option(
+      "--admin", arguments->admin,
+      "Serve dashboard, metrics and API at address:port, for example 127.0.0.1:8080; port 0: any free one");
+  verb->add_option("--log-format", arguments->log_format,
+                   "Messages as log lines with time and level, rate-limited, as text or json; implies --quiet")
+      ->check(CLI::IsMember({"text", "json"}));
   verb->add_flag("-q,--quiet", arguments->quiet, "No status line, no summary");
   verb->callback([&action, arguments] { action = [arguments] { return run(*arguments); }; });
   verb->footer("Example: marketprism collect --exchange binance --symbols BTCUSDT,ETHUSDT --channels trade,book,bbo");

@@ -18,6 +18,7 @@ struct Arguments {
   std::string directory = "out/demo";
   int duration_s = 10;
   double rate = 2000;
+  std::string admin = "127.0.0.1:0";
 };
 
 struct DemoVenue {
@@ -86,6 +87,8 @@ Result<> collect(const Arguments& arguments, const EmulatorThread& emulator) {
   config.store.directory = arguments.directory;
   config.ca_file = arguments.directory + "/ca.pem";
   config.duration = std::chrono::seconds(arguments.duration_s);
+  config.admin.is_on = true;
+  config.admin.listen = arguments.admin;
   for (const DemoVenue& venue : demo_venues()) {
     collector::ExchangeConfig exchange;
     exchange.name = venue.exchange;
@@ -106,6 +109,8 @@ Result<> collect(const Arguments& arguments, const EmulatorThread& emulator) {
   };
   auto collector = collector::Collector::open(std::move(config), std::move(callbacks));
   if (!collector) return std::unexpected(collector.error());
+  status.interrupt(
+      fmt::format("dashboard: {} (while this runs; --duration 600 for longer)", (*collector)->admin_url()));
   const Result<> done = (*collector)->run();
   status.finish();
   fmt::print("\n{}", collector::format_summary((*collector)->report()));
@@ -161,6 +166,7 @@ void add_demo(CLI::App& program, Action& action) {
   verb->add_option("--rate", arguments->rate, "Messages a second of each exchange")
       ->check(CLI::Range(1.0, 100000.0))
       ->capture_default_str();
+  verb->add_option("--admin", arguments->admin, "Address and port of the dashboard")->capture_default_str();
   verb->callback([&action, arguments] { action = [arguments] { return run(*arguments); }; });
   verb->footer("Example: marketprism demo --duration 5");
 }

@@ -31,6 +31,7 @@ struct Arguments {
   std::string address = "127.0.0.1";
   double rate = 1000;
   std::uint64_t seed = 1;
+  std::size_t extra_instruments = 0;
   std::uint16_t port = 0;
   bool tls = false;
   bool compress = false;
@@ -138,6 +139,7 @@ Result<emulator::EmulatorOptions> options_of(const Arguments& arguments) {
     venue.playing.speed = arguments.speed == "max" ? 0 : std::stod(arguments.speed);
     venue.market.messages_per_s = arguments.rate;
     venue.market.seed = arguments.seed;
+    venue.market.extra_instruments = arguments.extra_instruments;
     venue.rules.enforces_limits = !arguments.no_limits;
     venue.rules.faults = *faults;
     venue.rules.connection_lifetime = Nanoseconds(static_cast<std::int64_t>(arguments.connection_lifetime_s * 1e9));
@@ -217,6 +219,8 @@ void add_emulate(CLI::App& program, Action& action) {
       ->check(CLI::Range(0.1, 100000.0))
       ->capture_default_str();
   verb->add_option("--seed", arguments->seed, "Of the synthetic markets")->capture_default_str();
+  verb->add_option("--extra-instruments", arguments->extra_instruments, "Of each synthetic market, besides the usual")
+      ->check(CLI::Range(0, 10000));
   verb->add_option("--address", arguments->address, "Where to listen")->capture_default_str();
   verb->add_option("-p,--port", arguments->port, "First port; each exchange takes the next; 0: any free ones")
       ->capture_default_str();

@@ -33,6 +33,7 @@ int run(int argc, char** argv) {
   add_emulate(program, action);
   add_demo(program, action);
   add_verify(program, action);
+  add_status(program, action);
   add_bench(program, action);
   add_exchanges(program, action);
   try {

@@ -26,6 +26,8 @@ void add_collect(CLI::App& program, Action& action);
 void add_query(CLI::App& program, Action& action);
 void add_emulate(CLI::App& program, Action& action);
 void add_demo(CLI::App& program, Action& action);
+/// Adds `status` and `report`.
+void add_status(CLI::App& program, Action& action);
 void add_verify(CLI::App& program, Action& action);
 
 /// Prints the answer to one query; the exit code.

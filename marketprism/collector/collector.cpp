@@ -8,6 +8,8 @@
 
 #include "marketprism/async/event_loop.hpp"
 #include "marketprism/async/signal.hpp"
+#include "marketprism/collector/event_tap.hpp"
+#include "marketprism/collector/monitoring.hpp"
 #include "marketprism/sink/sink.hpp"
 
 namespace marketprism::collector {
@@ -29,6 +31,7 @@ struct Collector::State {
 
   Result<> open_store();
   Result<> make_venues();
+  Result<> make_monitoring();
   async::Task<> run();
   async::Task<bool> start_venues();
   async::Task<> start_again(VenueCollector& venue);
@@ -39,6 +42,7 @@ struct Collector::State {
   Result<> close_store();
   CollectReport report() const;
   void problem(std::string_view exchange, std::string_view text) const {
+    if (monitoring) monitoring->note(exchange, text);
     if (callbacks.on_problem) callbacks.on_problem(exchange, text);
   }
 
@@ -47,10 +51,12 @@ struct Collector::State {
   async::EventLoop loop;
   async::Signal stop_wanted;
   NoEvents no_events;
+  std::unique_ptr<Monitoring> monitoring;  // before the writers, whose threads tell it what goes wrong
   std::unique_ptr<sink::TapeWriter> tape;
   std::unique_ptr<sink::SinkThread> sinks;
   std::vector<std::string> sink_names;
   net::TlsContextPtr tls;
+  std::unique_ptr<EventTap> tap;
   std::vector<std::unique_ptr<VenueCollector>> venues;
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   Result<> outcome;
@@ -61,6 +67,7 @@ Result<std::unique_ptr<Collector>> Collector::open(CollectConfig config, Collect
   auto state = std::make_unique<State>(std::move(config), std::move(callbacks));
   if (auto opened = state->open_store(); !opened) return std::unexpected(opened.error());
   if (auto made = state->make_venues(); !made) return std::unexpected(made.error());
+  if (auto made = state->make_monitoring(); !made) return std::unexpected(made.error());
   return std::unique_ptr<Collector>(new Collector(std::move(state)));
 }
 
@@ -119,14 +126,31 @@ Result<> Collector::State::make_venues() {
     });
   }
   market::EventSink& events = batcher != nullptr ? static_cast<market::EventSink&>(*batcher) : no_events;
+  tap = std::make_unique<EventTap>(events);
+  const auto on_problem = [this](std::string_view exchange, std::string_view text) { problem(exchange, text); };
   for (const ExchangeConfig& venue : config.exchanges) {
     VenueCollector::Surroundings around{.loop = loop,
-                                        .events = events,
+                                        .events = *tap,
                                         .tape = tape ? &tape->port(venue.name) : nullptr,
                                         .tls = tls,
-                                        .on_problem = callbacks.on_problem};
+                                        .on_problem = on_problem};
     venues.push_back(std::make_unique<VenueCollector>(venue, std::move(around)));
   }
+  return {};
+}
+
+Result<> Collector::State::make_monitoring() {
+  if (!config.admin.is_on) return {};
+  auto made = Monitoring::open({.loop = loop,
+                                .venues = venues,
+                                .tap = *tap,
+                                .sinks = sinks.get(),
+                                .sink_names = sink_names,
+                                .tape = tape.get(),
+                                .config = config,
+                                .drain = [this] { loop.post([this] { stop_wanted.set(); }); }});
+  if (!made) return std::unexpected(made.error());
+  monitoring = std::move(*made);
   return {};
 }
 
@@ -220,7 +244,9 @@ async::Task<> Collector::State::run() {
 
 Result<> Collector::run() {
   state_->loop.spawn(state_->run());
+  if (state_->monitoring) state_->monitoring->start();
   state_->loop.run();
+  if (state_->monitoring) state_->monitoring->stop();
   Result<> closed = state_->close_store();
   return state_->outcome ? closed : state_->outcome;
 }
@@ -233,6 +259,8 @@ Result<> Collector::State::close_store() {
   }
   return result;
 }
+
+std::string Collector::admin_url() const { return state_->monitoring ? state_->monitoring->url() : std::string(); }
 
 void Collector::stop() {
   state_->loop.post([this] { state_->stop_wanted.set(); });

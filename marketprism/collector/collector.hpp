@@ -50,6 +50,9 @@ class Collector {
   /// Any thread, and from within callbacks.
   void stop();
 
+  /// Where the admin API and the dashboard are, "http://127.0.0.1:8080"; empty if they are off.
+  std::string admin_url() const;
+
   /// On the collector's thread, or after `run`.
   CollectReport report() const;
 

@@ -13,6 +13,7 @@
 
 #include "marketprism/base/nearest.hpp"
 #include "marketprism/exchange/registry.hpp"
+#include "marketprism/monitor/admin_server.hpp"
 #include "marketprism/net/proxy.hpp"
 
 namespace marketprism::collector {
@@ -194,6 +195,23 @@ std::optional<Error> read_store(const toml::node* node, StoreConfig& store, Tabl
   return reader.finish();
 }
 
+std::optional<Error> read_admin(const toml::node* node, AdminConfig& admin, TableReader& parent,
+                                std::string_view file) {
+  if (node == nullptr) return std::nullopt;
+  const toml::table* table = node->as_table();
+  if (table == nullptr) {
+    parent.fault(*node, "admin must be a table");
+    return std::nullopt;
+  }
+  TableReader reader(*table, "[admin]", file);
+  admin.is_on = true;
+  reader.read("listen", admin.listen);
+  reader.read("token", admin.token);
+  reader.read_seconds("late_after_s", admin.late_after, 1, 86'400);
+  reader.read_seconds("stale_after_s", admin.stale_after, 1, 86'400);
+  return reader.finish();
+}
+
 }  // namespace
 
 Result<std::vector<exchange::Channel>> parse_channels(const std::vector<std::string>& names) {
@@ -227,6 +245,7 @@ Result<CollectConfig> parse_config(std::string_view text, std::string_view name)
   reader.read_seconds("duration_s", config.duration, 1, 366 * 86'400);
   reader.read_seconds("drain_timeout_s", config.drain_timeout, 1, 600);
   if (auto error = read_store(reader.find("store"), config.store, reader, name)) return std::unexpected(*error);
+  if (auto error = read_admin(reader.find("admin"), config.admin, reader, name)) return std::unexpected(*error);
   if (const toml::node* node = reader.find("exchange")) {
     auto exchanges = read_exchanges(*node, reader, name);
     if (!exchanges) return std::unexpected(exchanges.error());
@@ -253,6 +272,11 @@ Result<> check(const CollectConfig& config) {
       return wrong(fmt::format("unknown sink \"{}\"; did you mean \"{}\"? There are {}", sink,
                                nearest(sink, known_sinks), fmt::join(known_sinks, ", ")));
     }
+  }
+  if (config.admin.is_on) {
+    if (auto checked = monitor::check({.listen = config.admin.listen, .token = config.admin.token}); !checked)
+      return checked;
+    if (config.admin.stale_after < config.admin.late_after) return wrong("admin: stale_after_s is below late_after_s");
   }
   for (const ExchangeConfig& venue : config.exchanges) {
     const auto adapter = exchange::make_adapter(venue.name);

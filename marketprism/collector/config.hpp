@@ -37,10 +37,20 @@ struct StoreConfig {
   std::chrono::seconds rotate_age{300};
 };
 
+/// The admin API, metrics and dashboard.
+struct AdminConfig {
+  bool is_on = false;                    ///< by the table [admin] or --admin
+  std::string listen = "127.0.0.1:0";    ///< address:port; port 0: any free one, told at the start
+  std::string token;                     ///< needed unless `listen` is this machine alone
+  std::chrono::seconds late_after{5};    ///< without data of a fast type for so long a feed is amber
+  std::chrono::seconds stale_after{15};  ///< … red, and the collector not ready
+};
+
 /// Everything `collect` can be told. Plain data; `check` says whether it makes sense.
 struct CollectConfig {
   std::vector<ExchangeConfig> exchanges;
   StoreConfig store;
+  AdminConfig admin;
   std::string ca_file;                     ///< trust these certificates too
   std::chrono::seconds duration{0};        ///< end after this; 0: run until told
   std::chrono::seconds drain_timeout{10};  ///< at the end: for queues to empty

@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 
-#include "marketprism/net/http_connection_pool.hpp"
 #include "marketprism/pool/rate_limiter.hpp"
 
 namespace marketprism::collector {
@@ -47,6 +46,7 @@ struct RestClient::State {
   wire::Url base;
   net::HttpConnectionPool pool;
   pool::WeightWindow weights;
+  monitor::UseTrace uses;
   bool is_drained = false;
 };
 
@@ -54,11 +54,9 @@ Result<std::unique_ptr<RestClient>> RestClient::open(async::EventLoop& loop, wir
                                                      exchange::Limit weight_limit, pool::ConnectBudget& budget,
                                                      net::ConnectRoute route) {
   net::HttpPoolOptions options;
+  options.config.connections = pool_config();
   options.config.connections.name = base.host + " REST";
-  options.config.connections.max_size = 8;
-  options.config.connections.min_size = 0;
-  options.config.connections.retry_attempts = 2;
-  options.config.max_per_host = 8;
+  options.config.max_per_host = options.config.connections.max_size;
   options.tls = std::move(tls);
   options.route = std::move(route);
   auto pool = net::HttpConnectionPool::create(loop, std::move(options));
@@ -66,6 +64,14 @@ Result<std::unique_ptr<RestClient>> RestClient::open(async::EventLoop& loop, wir
   pool->use_connect_budget(budget);
   auto state = std::make_shared<State>(loop, std::move(base), std::move(*pool), weight_limit);
   return std::unique_ptr<RestClient>(new RestClient(std::move(state)));
+}
+
+pool::PoolConfig RestClient::pool_config() {
+  pool::PoolConfig config = pool::HttpPoolConfig().connections;
+  config.max_size = 8;
+  config.min_size = 0;
+  config.retry_attempts = 2;
+  return config;
 }
 
 RestClient::RestClient(std::shared_ptr<State> state) : state_(std::move(state)) {}
@@ -90,13 +96,18 @@ async::Task<Result<RestAnswer>> RestClient::get(std::string target, int weight) 
   auto url = wire::parse_url(fmt::format("{}://{}{}", state->base.scheme, state->base.host_and_port(), target));
   if (!url) co_return std::unexpected(url.error());
   net::HttpRequest request;
+  const Instant begun = state->loop.now();
   auto response = co_await state->pool.request(std::move(*url), std::move(request));
+  state->uses.add(begun, state->loop.refresh_now());
   const auto now = std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now());
   if (!response) co_return std::unexpected(response.error());
   state->learn((*response)->head, state->loop.refresh_now());
   const int status = (*response)->status();
   co_return RestAnswer{status, response->take().body, now};
 }
+
+const net::HttpConnectionPool& RestClient::pool() const { return state_->pool; }
+std::vector<monitor::UseOfConnection> RestClient::recent_uses() const { return state_->uses.uses(); }
 
 async::Task<> RestClient::drain(Instant deadline) {
   const auto state = state_;

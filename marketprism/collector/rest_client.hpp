@@ -9,7 +9,9 @@
 #include "marketprism/async/event_loop.hpp"
 #include "marketprism/base/error.hpp"
 #include "marketprism/exchange/facts.hpp"
+#include "marketprism/monitor/pool_sizing.hpp"
 #include "marketprism/net/connector.hpp"
+#include "marketprism/net/http_connection_pool.hpp"
 #include "marketprism/net/tls_context.hpp"
 #include "marketprism/pool/connect_budget.hpp"
 #include "marketprism/wire/url.hpp"
@@ -42,6 +44,12 @@ class RestClient {
   std::string url_of(std::string_view target) const;
 
   async::Task<> drain(Instant deadline);
+
+  /// For monitoring.
+  static pool::PoolConfig pool_config();
+  const net::HttpConnectionPool& pool() const;
+  /// The requests that used a connection, the last few thousand, oldest first.
+  std::vector<monitor::UseOfConnection> recent_uses() const;
 
  private:
   struct State;

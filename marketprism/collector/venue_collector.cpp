@@ -75,7 +75,7 @@ Result<> VenueCollector::make_endpoints() {
   for (const exchange::WebSocketUrl& socket : facts.websockets) {
     auto url = websocket_url(socket);
     if (!url) return fail_because(url.error(), config_.name + ": the WebSocket address of " + std::string(socket.name));
-    endpoints_.push_back(std::make_unique<Endpoint>(*this, *url));
+    endpoints_.push_back(std::make_unique<Endpoint>(*this, socket.name, *url));
   }
   return {};
 }
@@ -157,6 +157,7 @@ Result<> VenueCollector::apply_selection() {
   }
   symbols_ = selection.instruments.size();
   refresh_polls(selection);
+  note_wanted(selection);
   return {};
 }
 

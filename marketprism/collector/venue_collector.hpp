@@ -14,6 +14,7 @@
 #include "marketprism/collector/selection.hpp"
 #include "marketprism/feed/session.hpp"
 #include "marketprism/feed/snapshot_schedule.hpp"
+#include "marketprism/monitor/pool_sizing.hpp"
 #include "marketprism/net/websocket_connection_pool.hpp"
 #include "marketprism/pool/connect_budget.hpp"
 
@@ -36,6 +37,33 @@ struct VenueStatus {
   std::uint64_t dials_failed = 0;
   std::uint64_t rest_failures = 0;
   std::string last_error;
+};
+
+/// One pool of a venue's connections.
+struct PoolSnapshot {
+  std::string name;  ///< "binance public", "binance REST"
+  pool::PoolConfig config;
+  pool::PoolStats stats;
+  std::optional<pool::SlotStats> slots;  ///< WebSocket pools
+  std::vector<pool::ConnectionInfo> connections;
+  std::vector<monitor::UseOfConnection> uses;  ///< pools of leases; empty unless asked for
+};
+
+/// One stream of data that is wanted: a type of one symbol.
+struct StreamSnapshot {
+  std::string symbol;
+  market::EventType type{};
+  feed::Activity activity;
+};
+
+struct VenueSnapshot {
+  VenueStatus status;
+  std::string_view market_type;  ///< "spot", "perpetual", "future", "option", or "mixed"
+  std::vector<PoolSnapshot> pools;
+  std::vector<StreamSnapshot> streams;
+  std::size_t books_wanted = 0;
+  std::size_t snapshots_waiting = 0;
+  std::size_t snapshots_in_flight = 0;
 };
 
 /// Collects one venue: fetches its instruments, picks the symbols, keeps their streams subscribed, fetches snapshots as
@@ -66,8 +94,13 @@ class VenueCollector final : private feed::SessionActions {
   async::Task<> drain(Instant deadline);
 
   VenueStatus status() const;
-  const feed::Session& session() const { return session_; }
+  /// All of it, for monitoring; `with_uses`: what the pools' leases were used for as well.
+  VenueSnapshot snapshot(bool with_uses) const;
   const std::string& name() const { return config_.name; }
+  const feed::Session& session() const { return session_; }
+  /// The symbols whose books are kept.
+  std::vector<std::string> book_symbols() const;
+  bool has_book(const std::string& symbol) const { return book_streams_.contains(symbol); }
 
  private:
   class Endpoint;
@@ -86,6 +119,7 @@ class VenueCollector final : private feed::SessionActions {
   async::Task<> poll(exchange::RestRequest request);
   async::Task<> run_housekeeping();
   void refresh_polls(const Selection& selection);
+  void note_wanted(const Selection& selection);
   void on_rest(const std::string& target, const RestAnswer& answer);
   void report(std::string_view text) const;
   void on_frame(Endpoint& endpoint, std::uint32_t connection, const net::WebSocketReceived& message);
@@ -101,6 +135,8 @@ class VenueCollector final : private feed::SessionActions {
   std::unordered_map<std::string, std::string> book_streams_;  // symbol → name
   std::unordered_map<std::string, exchange::RestRequest> polls_;
   std::size_t symbols_ = 0;
+  std::vector<std::pair<std::string, market::EventType>> wanted_;  // symbol and type of all that should come
+  std::string_view market_type_ = "mixed";
   feed::SnapshotSchedule snapshots_;
   async::Timer snapshot_timer_;
   Endpoint* current_endpoint_ = nullptr;  // whose frame is being decoded

@@ -37,10 +37,10 @@ void VenueCollector::Endpoint::on_stream_end(std::string_view name, const std::o
   owner_.streams_.erase(std::string(name));
 }
 
-net::WebSocketPoolOptions VenueCollector::Endpoint::options_of(VenueCollector& owner) {
+net::WebSocketPoolOptions VenueCollector::Endpoint::options_of(VenueCollector& owner, std::string_view name) {
   const exchange::Facts& facts = owner.session_.adapter().facts();
   net::WebSocketPoolOptions options;
-  options.connections.name = owner.config_.name;
+  options.connections.name = fmt::format("{} {}", owner.config_.name, name);
   options.connections.type = pool::PoolType::websocket;
   options.connections.max_size = 128;
   options.connections.min_size = 0;

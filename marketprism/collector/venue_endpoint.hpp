@@ -18,12 +18,13 @@ inline pool::RateConfig rate_of(const exchange::Limit& limit) {
 /// The pool of one of the venue's WebSocket URLs and what its connections say.
 class VenueCollector::Endpoint final : public net::WebSocketStreamHandler {
  public:
-  Endpoint(VenueCollector& owner, const wire::Url& url)
-      : owner_(owner), pool_(owner.around_.loop, options_of(owner), {url}, *this) {
+  Endpoint(VenueCollector& owner, std::string_view name, const wire::Url& url)
+      : owner_(owner), pool_(owner.around_.loop, options_of(owner, name), {url}, *this), name_(name) {
     pool_.use_connect_budget(owner.connect_budget_);
     pool_.start();
   }
 
+  std::string_view name() const { return name_; }
   net::WebSocketConnectionPool& pool() { return pool_; }
   const net::WebSocketConnectionPool& pool() const { return pool_; }
 
@@ -53,7 +54,7 @@ class VenueCollector::Endpoint final : public net::WebSocketStreamHandler {
   void on_stream_end(std::string_view name, const std::optional<Error>& error) override;
 
  private:
-  static net::WebSocketPoolOptions options_of(VenueCollector& owner);
+  static net::WebSocketPoolOptions options_of(VenueCollector& owner, std::string_view name);
 
   exchange::Adapter& adapter() { return owner_.session_.adapter(); }
   void record(std::uint32_t connection, tape::Frame frame) {
@@ -66,6 +67,7 @@ class VenueCollector::Endpoint final : public net::WebSocketStreamHandler {
 
   VenueCollector& owner_;
   net::WebSocketConnectionPool pool_;
+  std::string_view name_;  // the facts'
 };
 
 }  // namespace marketprism::collector

@@ -1,0 +1,82 @@
+// What is told of memory, and what the efficiency report is made of.
+#include "marketprism/collector/monitoring_state.hpp"
+#include "marketprism/monitor/json_writer.hpp"
+
+namespace marketprism::collector {
+
+using monitor::JsonWriter;
+
+std::string Monitoring::State::memory_json(const Picture& picture) const {
+  std::string text;
+  JsonWriter json(text);
+  json.begin_object().field("rss_bytes", picture.memory.rss).field("rss_peak_bytes", picture.memory.rss_peak);
+  json.field("pss_bytes", picture.memory.pss).field("swap_bytes", picture.memory.swap);
+  json.field("heap_used_bytes", picture.memory.heap_used).field("heap_retained_bytes", picture.memory.heap_retained);
+  json.begin_array("owners");
+  for (const memory::OwnerBytes& owner : picture.owners)
+    json.begin_object().field("name", owner.owner).field("bytes", owner.bytes).end_object();
+  json.end_array().begin_array("trends");
+  for (const memory::MemorySummary& one : picture.memory_trend) {
+    json.begin_object().field("name", one.name).field("bytes", one.current).field("max_bytes", one.max);
+    json.field("verdict", name_of(one.verdict.status)).field("growth_bytes_per_min", one.verdict.rate).end_object();
+  }
+  json.end_array().begin_array("recommendations");
+  for (const std::string& text_of_it : memory_analyzer.recommendations()) json.value(text_of_it);
+  json.end_array().begin_object("history").begin_array("time_s");
+  for (const HistoryPoint& point : history) json.value(point.time_s);
+  json.end_array().begin_array("rss_bytes");
+  for (const HistoryPoint& point : history) json.value(point.rss);
+  json.end_array().begin_array("lag_p99_ms");
+  for (const HistoryPoint& point : history) json.value(point.lag_p99_ms);
+  json.end_array().begin_array("messages_per_s");
+  for (const HistoryPoint& point : history) json.value(point.messages_per_s);
+  json.end_array().begin_object("owners");
+  for (std::size_t i = 0; i < picture.owners.size(); ++i) {
+    json.begin_array(picture.owners[i].owner);
+    for (const HistoryPoint& point : history) json.value(i < point.owners.size() ? point.owners[i] : 0);
+    json.end_array();
+  }
+  json.end_object().end_object().end_object();
+  return text;
+}
+
+monitor::EfficiencyInput Monitoring::State::efficiency_input(const Picture& picture) const {
+  monitor::EfficiencyInput input;
+  input.uptime_s = picture.uptime_s;
+  input.cpu_s = picture.cpu_s;
+  for (const VenueSnapshot& venue : picture.loop.venues) {
+    input.messages += venue.status.feed.frames;
+    for (const PoolSnapshot& pool : venue.pools) {
+      monitor::PoolEfficiency& one = input.pools.emplace_back();
+      one.name = pool.name;
+      one.stats = pool.stats;
+      if (pool.slots) {
+        one.streams = pool.slots->up;
+      } else {
+        const auto connect_time = Nanoseconds(static_cast<std::int64_t>(pool.stats.connect.mean_ns));
+        one.sizing = monitor::advise_size(pool.uses, connect_time, pool.config);
+      }
+    }
+  }
+  input.memory.rss = picture.memory.rss;
+  input.memory.rss_peak = picture.memory.rss_peak;
+  for (const memory::MemorySummary& one : picture.memory_trend) {
+    if (one.name != "rss") continue;
+    input.memory.verdict = name_of(one.verdict.status);
+    input.memory.growth_bytes_per_min = one.verdict.rate;
+  }
+  if (input.memory.verdict.empty()) input.memory.verdict = "measuring";
+  for (const memory::MemorySummary& leak : memory_analyzer.leaks()) {
+    if (leak.is_owner) input.memory.verdict = "leaking in " + leak.name;
+  }
+  for (const HistoryPoint& point : history) {
+    input.memory.rss_bytes.time_s.push_back(point.time_s);
+    input.memory.rss_bytes.values.push_back(static_cast<double>(point.rss));
+    input.loop_lag_p99_ms.time_s.push_back(point.time_s);
+    input.loop_lag_p99_ms.values.push_back(point.lag_p99_ms);
+  }
+  input.loop_lag_ns = picture.loop.lag_ns;
+  return input;
+}
+
+}  // namespace marketprism::collector

@@ -1,0 +1,147 @@
+"""api_test.py PROGRAM: every path of docs/openapi.json is answered as it says, and clients that behave badly disturb nobody."""
+import json
+import os
+import socket
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(__file__))
+from harness import Collector, expect, until  # noqa: E402
+
+with open('docs/openapi.json', encoding='utf-8') as file:
+    api = json.load(file)
+
+
+def faults(value, schema, place='$'):
+    """What in the value is not as the schema says; the keywords that docs/openapi.json uses."""
+    if '$ref' in schema:
+        schema = api['components']['schemas'][schema['$ref'].rsplit('/', 1)[1]]
+    kinds = {'object': dict, 'array': list, 'string': str, 'boolean': bool, 'integer': int, 'number': (int, float)}
+    kind = schema.get('type')
+    if value is None:
+        return [] if schema.get('nullable') else [f'{place} is null']
+    if kind and (not isinstance(value, kinds[kind]) or (isinstance(value, bool) and kind != 'boolean')):
+        return [f'{place} is {value!r}, not {kind}']
+    found = []
+    if kind == 'object':
+        properties = schema.get('properties', {})
+        found += [f'{place}.{name} is missing' for name in properties if name not in value]
+        for name, one in value.items():
+            inner = properties.get(name, schema.get('additionalProperties'))
+            found += faults(one, inner, f'{place}.{name}') if inner else [f'{place}.{name} is not documented']
+    if kind == 'array':
+        for i, one in enumerate(value):
+            found += faults(one, schema['items'], f'{place}[{i}]') if schema.get('items') else []
+    if 'enum' in schema and value not in schema['enum']:
+        found.append(f'{place} is {value!r}, none of {schema["enum"]}')
+    return found
+
+
+def check_documented(collector):
+    for path, methods in api['paths'].items():
+        for method, operation in methods.items():
+            if method == 'post' or 'text/event-stream' in operation['responses']['200']['content']:
+                continue
+            status, headers, body = collector.request(path + operation.get('x-example-query', ''))
+            expect(f'{path} answers 200', status == 200, status, body)
+            for kind, content in operation['responses']['200']['content'].items():
+                if kind == 'application/json' and headers['Content-Type'] == kind:
+                    found = faults(json.loads(body), content['schema'])
+                    expect(f'{path} is as documented', not found, found[:5])
+    for path in ('/api/v1/pools', '/api/v1/connections', '/api/v1/feeds', '/api/v1/books', '/api/v1/gaps'):
+        first = next(iter(collector.get(path).values()))
+        expect(f'{path} is not empty', path.endswith('gaps') or len(first) > 0)
+
+
+def check_stream(collector):
+    with socket.create_connection(('127.0.0.1', collector.port())) as client:
+        client.settimeout(30)
+        client.sendall(b'GET /api/v1/stream?exchange=binance&symbol=BTCUSDT HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n')
+        text = client.makefile('r', encoding='utf-8')
+        seen = {}
+        while set(seen) != {'picture', 'book'}:
+            line = text.readline().rstrip()
+            if line.startswith('event: '):
+                seen[line[7:]] = json.loads(text.readline()[len('data: '):])
+        expect('the stream sends what the paths give', set(seen['picture']) ==
+               {'status', 'pools', 'connections', 'feeds', 'loops', 'queues', 'sinks', 'gaps', 'memory', 'messages'})
+        for name, part in seen['picture'].items():
+            schema = api['paths'][f'/api/v1/{name}']['get']['responses']['200']['content']['application/json']['schema']
+            expect(f'{name} in the stream is as documented', not faults(part, schema), faults(part, schema)[:5])
+        expect('the book has levels', len(seen['book']['bids']) > 0 and seen['book']['symbol'] == 'BTCUSDT')
+
+
+def check_bad_clients(collector):
+    def events():
+        return sum(feed['events'] for feed in collector.get('/api/v1/feeds')['feeds'])
+    port = collector.port()
+    idle = [socket.create_connection(('127.0.0.1', port)) for _ in range(1000)]
+    silent = [socket.socket() for _ in range(4)]
+    for one in silent:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        one.connect(('127.0.0.1', port))
+        one.sendall(b'GET /api/v1/stream?exchange=binance&symbol=BTCUSDT HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n')
+    long = socket.create_connection(('127.0.0.1', port))
+    try:
+        long.sendall(b'GET /' + b'x' * 100000)
+    except OSError:
+        pass  # cut while it was still sending
+    for one in idle:
+        one.close()
+    until('it still answers', lambda: collector.request('/healthz')[0] == 200)
+    before = events()
+    until('data still comes', lambda: events() > before + 100)
+    metrics = collector.request('/metrics')[2]
+    refused = next(float(line.split()[1]) for line in metrics.splitlines() if line.startswith('marketprism_admin_refused_connections_total'))
+    expect('clients over the limit were refused and counted', refused >= 700, refused)
+    for one in silent + [long]:
+        one.close()
+    expect('nothing was lost meanwhile', collector.get('/api/v1/status')['dropped'] == 0 and collector.get('/api/v1/gaps')['recent'] == [])
+
+
+def check_errors(collector):
+    status, _, body = collector.request('/api/v1/books?exchange=binance&symbol=NOSUCH')
+    expect('a book that is not collected', status == 404 and 'NOSUCH' in body, body)
+    expect('a path that is not there', collector.request('/api/v1/nothing')[0] == 404)
+    expect('a level that is not there', collector.request('/api/v1/log_level?level=loud', 'POST')[0] == 400)
+    expect('a level that is', collector.request('/api/v1/log_level?level=info', 'POST')[0] == 200)
+    expect('reading does not drain', collector.request('/api/v1/drain')[0] == 405)
+    code, _, said = collector.run('collect', '-e', 'binance', '-s', 'BTCUSDT', '-c', 'trade', '--to', 'jsonl', '--admin', f'127.0.0.1:{collector.port()}')
+    expect('a port in use is named', code == 1 and 'the port is in use' in said, code, said)
+    code, _, said = collector.run('collect', '-e', 'binance', '-s', 'BTCUSDT', '-c', 'trade', '--admin', '0.0.0.0:0')
+    expect('without a token only this machine', code == 2 and 'needs a token' in said, code, said)
+    code, _, said = collector.run('status', '--url', 'http://127.0.0.1:1')
+    expect('status names who does not answer', code == 1 and '127.0.0.1:1' in said, said)
+
+
+def check_verbs(collector):
+    code, out, said = collector.run('status', '--url', collector.url)
+    expect('status prints a table', code == 0 and out.startswith('ready') and 'binance public' in out, out, said)
+    code, out, _ = collector.run('status', '--json', '--url', collector.url)
+    expect('status prints JSON', code == 0 and json.loads(out)['is_ready'])
+    code, out, _ = collector.run('report', '--url', collector.url)
+    expect('the report names what was saved', code == 0 and '| binance REST |' in out and '## What to change' in out, out)
+    code, out, _ = collector.run('report', '--format', 'json', '--url', collector.url)
+    report = json.loads(out)
+    public = next(pool for pool in report['pools'] if pool['name'] == 'binance public')
+    expect('streams that share a connection save dials', public['connections_saved'] == public['streams'] - public['opened'] > 0, public)
+    code, out, _ = collector.run('report', '--format', 'html', '--url', collector.url)
+    expect('the page has plots and needs nothing else', code == 0 and '<svg' in out and 'src=' not in out and 'href=' not in out)
+
+
+with Collector(sys.argv[1], extra='late_after_s = 60\nstale_after_s = 120') as collector:
+    until('the collector is ready', collector.is_ready)
+    until('there is some history', lambda: len(collector.get('/api/v1/memory')['history']['time_s']) >= 2)
+    check_documented(collector)
+    check_stream(collector)
+    check_errors(collector)
+    check_verbs(collector)
+    check_bad_clients(collector)
+    proxy = collector.proxies['binance']
+    proxy.cut_all()
+    until('a lost connection is named', lambda: any('was lost' in m['text'] for m in collector.get('/api/v1/messages')['messages']))
+    until('its gap is named', lambda: any(g['reason'] == 'disconnected' for g in collector.get('/api/v1/gaps')['counts']))
+    until('it is ready again', collector.is_ready)
+    began = time.monotonic()
+    expect('drain is taken', collector.request('/api/v1/drain', 'POST')[0] == 202)
+    expect('the collector ends in order', collector.collector.wait(60) == 0)

@@ -1,0 +1,102 @@
+#include "marketprism/collector/picture.hpp"
+
+#include <chrono>
+
+#include <gtest/gtest.h>
+
+#include "marketprism/collector/picture_json.hpp"
+
+namespace marketprism::collector {
+namespace {
+
+using market::EventType;
+using std::chrono::seconds;
+
+/// A collector of one exchange with one trade stream, `second` seconds after its start.
+Picture picture_at(int second, std::uint64_t messages, int last_at) {
+  Picture picture;
+  picture.uptime_s = second;
+  picture.loop.taken_at = Instant(seconds(1000 + second));
+  picture.loop.wall_time = unix_time_ms(1'000'000 + 1000 * second);
+  VenueSnapshot& venue = picture.loop.venues.emplace_back();
+  venue.status.exchange = "okx";
+  venue.status.streams = venue.status.streams_up = 1;
+  venue.status.feed.frames = messages;
+  venue.status.feed.messages[static_cast<std::size_t>(EventType::trade)] = messages;
+  const UnixTime last = last_at < 0 ? no_time : unix_time_ms(1'000'000 + 1000 * last_at);
+  venue.streams.push_back({"BTC-USDT", EventType::trade, {last, messages}});
+  return picture;
+}
+
+TEST(Picture, RatesAreMeasuredBetweenMarks) {
+  PictureMaker maker({});
+  for (int second = 0; second <= 2; ++second) maker.mark(picture_at(second, 100 * second, second));
+  Picture picture = picture_at(3, 400, 3);  // 200 more than a second ago, 300 more than two seconds ago
+  maker.complete(picture);
+  ASSERT_EQ(picture.feeds.size(), 1U);
+  EXPECT_DOUBLE_EQ(picture.feeds[0].messages_per_s, 150);
+  EXPECT_DOUBLE_EQ(picture.messages_per_s, 150);
+}
+
+TEST(Picture, IsReadyWhenSubscribedAndFresh) {
+  const PictureMaker maker({seconds(5), seconds(15)});
+  std::string why;
+  Picture fresh = picture_at(100, 5, 98);
+  maker.complete(fresh);
+  EXPECT_TRUE(fresh.is_ready(&why));
+  EXPECT_TRUE(fresh.attention.empty());
+
+  Picture late = picture_at(100, 5, 94);
+  maker.complete(late);
+  EXPECT_TRUE(late.is_ready());
+  ASSERT_EQ(late.attention.size(), 1U);
+  EXPECT_EQ(late.attention[0].level, Health::late);
+
+  Picture stale = picture_at(100, 5, 80);
+  maker.complete(stale);
+  EXPECT_FALSE(stale.is_ready(&why));
+  EXPECT_EQ(why, "okx trade: nothing for 20 s");
+  EXPECT_EQ(stale.attention.at(0).level, Health::stale);
+
+  Picture down = picture_at(100, 5, 99);
+  down.loop.venues[0].status.streams_up = 0;
+  maker.complete(down);
+  EXPECT_FALSE(down.is_ready(&why));
+  EXPECT_EQ(why, "1 of 1 streams are not up");
+
+  Picture blocked = picture_at(100, 5, 99);
+  blocked.is_answering = false;
+  maker.complete(blocked);
+  EXPECT_FALSE(blocked.is_ready(&why));
+  EXPECT_EQ(blocked.attention.at(0).view, "loops");
+}
+
+TEST(Picture, WhatNeverCameIsAsOldAsTheCollector) {
+  const PictureMaker maker({seconds(5), seconds(15)});
+  Picture young = picture_at(3, 0, -1);
+  maker.complete(young);
+  EXPECT_EQ(young.feeds.at(0).health, Health::fresh);
+  Picture old = picture_at(16, 0, -1);
+  maker.complete(old);
+  EXPECT_EQ(old.feeds.at(0).health, Health::stale);
+  EXPECT_NE(feeds_json(old).find(R"(["okx","BTC-USDT","trade",-1,0])"), std::string::npos);
+}
+
+TEST(Picture, TheConfigurationIsToldWithoutSecrets) {
+  CollectConfig config;
+  config.admin.token = "very-secret-token-1";
+  ExchangeConfig& exchange = config.exchanges.emplace_back();
+  exchange.name = "okx";
+  exchange.address = "https://me:secret-2@proxy.example:8443/x@y";
+  exchange.rest_url = "https://host.example/a@b";
+  exchange.websocket_urls["public"] = "wss://u:secret-3@h.example/ws";
+  const std::string json = config_json(config);
+  EXPECT_EQ(json.find("secret"), std::string::npos);
+  EXPECT_NE(json.find("https://proxy.example:8443/x@y"), std::string::npos);
+  EXPECT_NE(json.find("https://host.example/a@b"), std::string::npos);
+  EXPECT_NE(json.find("wss://h.example/ws"), std::string::npos);
+  EXPECT_NE(json.find("\"needs_token\":true"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace marketprism::collector
