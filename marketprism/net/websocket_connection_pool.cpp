@@ -101,9 +101,12 @@ Task<bool> WebSocketConnectionPool::State::read_until_end(std::shared_ptr<State>
                                                           std::shared_ptr<Connection> connection) {
   for (;;) {
     const Result<> read = co_await connection->socket->read_some();
-    while (const auto message = connection->socket->next_message()) {
+    for (;;) {
+      if (connection->held_until != Instant::min()) co_await wait_until_released(self, connection);
+      const auto message = connection->socket->next_message();
+      if (!message) break;
       // While we say goodbye somebody must go on reading: that is how the peer's answer is seen.
-      if (!connection->is_closing && !self->is_gone) self->handler.on_message(connection->number, *message);
+      if (!connection->is_muted && !self->is_gone) self->handler.on_message(connection->number, *message);
     }
     if (self->is_gone) co_return false;
     if (!connection->is_closing) self->pump();
@@ -111,15 +114,40 @@ Task<bool> WebSocketConnectionPool::State::read_until_end(std::shared_ptr<State>
   }
 }
 
-Task<> WebSocketConnectionPool::State::say_goodbye(std::shared_ptr<State> self,
-                                                   std::shared_ptr<Connection> connection) {
+/// What the peer sends meanwhile stays in the socket.
+Task<> WebSocketConnectionPool::State::wait_until_released(std::shared_ptr<State> self,
+                                                           std::shared_ptr<Connection> connection) {
+  const auto is_held = [&] {
+    const bool is_alone = connection->predecessor && connection->predecessor->has_ended;
+    return !is_alone && !self->is_gone && !connection->is_closing && self->loop.refresh_now() < connection->held_until;
+  };
+  while (is_held()) co_await self->loop.sleep_for(std::chrono::milliseconds(1));
+  connection->predecessor.reset();
+  connection->held_until = Instant::min();
+}
+
+Task<> WebSocketConnectionPool::State::say_goodbye(std::shared_ptr<State> self, std::shared_ptr<Connection> connection,
+                                                   pool::CloseReason reason) {
   ++self->goodbyes;
+  if (connection->is_muted)
+    self->handler.on_close(connection->number, WebSocketCloseCode::normal, name_of(reason), true);
   const Instant deadline = self->loop.refresh_now() + self->options.close_timeout;
   // Closing is best effort: whether the peer answers changes nothing for us.
   static_cast<void>(co_await connection->socket->close(WebSocketCloseCode::normal, "", deadline));
   connection->socket->cancel();
+  connection->has_ended = true;
+  if (!connection->is_muted && !self->is_gone)
+    self->handler.on_close(connection->number, WebSocketCloseCode::normal, name_of(reason), true);
+  connection->is_muted = true;
   self->past.add(connection->socket->statistics());
   --self->goodbyes;
+}
+
+/// A stream is acknowledged. Where it comes from a connection that still brings it, that one is let go first.
+void WebSocketConnectionPool::State::confirm(const std::shared_ptr<Connection>& connection, StreamHandle stream) {
+  const SlotConnection carrier = slots.carrier_of(stream);
+  if (!(carrier == connection->slot) && connections.contains(carrier.id)) hold(*connection, handover_pause, nullptr);
+  slots.subscribed(connection->slot, stream, loop.now());
 }
 
 WebSocketConnectionPool::WebSocketConnectionPool(EventLoop& loop, WebSocketPoolOptions options,
@@ -178,9 +206,10 @@ void WebSocketConnectionPool::resubscribe(std::string_view stream) {
 
 void WebSocketConnectionPool::acknowledge(std::uint32_t connection, std::int64_t id) {
   if (const auto request = state_->take_request(connection, id)) {
-    for (const StreamHandle stream : request->streams)
-      state_->slots.subscribed(request->slot, stream, state_->loop.now());
+    state_->successor = state_->connection_of(connection);
+    for (const StreamHandle stream : request->streams) state_->confirm(state_->successor, stream);
     state_->pump();
+    state_->successor.reset();
   }
 }
 
@@ -188,8 +217,10 @@ void WebSocketConnectionPool::acknowledge(std::uint32_t connection, std::string_
   const auto carrier = state_->connection_of(connection);
   const auto found = state_->streams.find(stream);
   if (!carrier || found == state_->streams.end()) return;
-  state_->slots.subscribed(carrier->slot, found->second, state_->loop.now());
+  state_->successor = carrier;
+  state_->confirm(carrier, found->second);
   state_->pump();
+  state_->successor.reset();
 }
 
 void WebSocketConnectionPool::refuse(std::uint32_t connection, std::int64_t id, const Error& error) {

@@ -22,6 +22,10 @@ struct WebSocketConnectionPool::State : std::enable_shared_from_this<State> {
   };
   /// Requests not answered yet are remembered up to here; the subscribe timeout looks after older ones.
   static constexpr std::size_t requests_max = 4096;
+  /// So long a connection that takes over waits for the one before it to say the rest.
+  static constexpr Nanoseconds handover_max = std::chrono::seconds(1);
+  /// And so long where only some of the streams have moved so far: for what is on its way.
+  static constexpr Nanoseconds handover_pause = std::chrono::milliseconds(50);
 
   struct Connection {
     SlotConnection slot;
@@ -29,6 +33,10 @@ struct WebSocketConnectionPool::State : std::enable_shared_from_this<State> {
     std::unique_ptr<WebSocketConnection> socket;
     Instant pinged_at{};
     bool is_closing = false;  // by us
+    bool is_muted = false;    // it is dead to us: what it still says is not heard
+    bool has_ended = false;
+    std::shared_ptr<Connection> predecessor;  // is not read on before that one has said all
+    Instant held_until = Instant::min();      // nor before this
   };
   struct Request {
     std::int64_t id = 0;
@@ -84,9 +92,18 @@ struct WebSocketConnectionPool::State : std::enable_shared_from_this<State> {
     forget(*connection);
     if (connection->is_closing) return;
     connection->is_closing = true;
-    handler.on_close(connection->number, WebSocketCloseCode::normal, name_of(close.reason), true);
-    loop.spawn(say_goodbye(shared_from_this(), connection));
+    // What a connection that was replaced has not delivered yet comes before the peer's answer to our close, and
+    // counts. Its successor waits for it, so that everything is heard in the peer's order.
+    connection->is_muted = close.reason == pool::CloseReason::broken || close.reason == pool::CloseReason::unhealthy;
+    if (close.reason == pool::CloseReason::lifetime && successor) hold(*successor, handover_max, connection);
+    loop.spawn(say_goodbye(shared_from_this(), connection, close.reason));
   }
+  /// Lets nothing of the connection be heard for a while, or until the other one has ended.
+  void hold(Connection& connection, Nanoseconds time, std::shared_ptr<Connection> predecessor) {
+    if (predecessor) connection.predecessor = std::move(predecessor);
+    connection.held_until = std::max(connection.held_until, loop.now() + time);
+  }
+  void confirm(const std::shared_ptr<Connection>& connection, StreamHandle stream);
   void carry_out(const pool::Subscribe& subscribe) { ask(subscribe.connection, subscribe.streams, true); }
   void carry_out(const pool::Unsubscribe& unsubscribe) { ask(unsubscribe.connection, unsubscribe.streams, false); }
   void carry_out(const pool::StreamUp& up) {
@@ -159,7 +176,9 @@ struct WebSocketConnectionPool::State : std::enable_shared_from_this<State> {
   }
 
   static Task<> run(std::shared_ptr<State> self, pool::SlotDial dial);
-  static Task<> say_goodbye(std::shared_ptr<State> self, std::shared_ptr<Connection> connection);
+  static Task<> say_goodbye(std::shared_ptr<State> self, std::shared_ptr<Connection> connection,
+                            pool::CloseReason reason);
+  static Task<> wait_until_released(std::shared_ptr<State> self, std::shared_ptr<Connection> connection);
   static Task<bool> read_until_end(std::shared_ptr<State> self, std::shared_ptr<Connection> connection);
   std::shared_ptr<Connection> add_connection(SlotConnection slot, std::unique_ptr<WebSocketConnection> socket);
 
@@ -176,6 +195,7 @@ struct WebSocketConnectionPool::State : std::enable_shared_from_this<State> {
   std::unordered_map<std::uint64_t, std::string> names;                              // of streams, by the handle's id
   std::unordered_map<std::string, StreamHandle, NameHash, std::equal_to<>> streams;  // looked up by views too
   std::vector<Request> requests;                                                     // oldest first
+  std::shared_ptr<Connection> successor;  // whose acknowledgement is being carried out
   std::int64_t next_id = 1;
   std::uint32_t last_number = 0;
   std::size_t goodbyes = 0;

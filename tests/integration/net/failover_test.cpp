@@ -91,25 +91,29 @@ TEST_F(FailoverTest, NoIdempotentRequestFailsAndTheTrafficComesBack) {
     async::Signal done(test.loop);
     int running = 64;
     for (int i = 0; i < 64; ++i) test.loop.spawn(ask(test, running, done));
-    const bool is_loaded = co_await test.until([&] { return test.by_primary_ > 1'000; });
+    const auto primary_has_many = [&] { return test.by_primary_ > 1'000; };
+    const bool is_loaded = co_await test.until(primary_has_many);
     EXPECT_TRUE(is_loaded);
     EXPECT_EQ(test.by_standby_, 0);
     EXPECT_EQ(test.pool_->summary().gauges.active, 64U);
 
     test.kill_primary();
-    const bool is_moved = co_await test.until([&] { return test.by_standby_ > 1'000; });
+    const auto standby_has_many = [&] { return test.by_standby_ > 1'000; };
+    const bool is_moved = co_await test.until(standby_has_many);
     EXPECT_TRUE(is_moved);
 
     EXPECT_TRUE(test.primary_->listen());
     const int before = test.by_primary_;
-    const bool is_back = co_await test.until([&] { return test.by_primary_ > before + 1'000; });
+    const auto primary_has_more = [&] { return test.by_primary_ > before + 1'000; };
+    const bool is_back = co_await test.until(primary_has_more);
     EXPECT_TRUE(is_back);
     // All of it: while the primary takes a thousand more, the standby gets nothing.
     bool is_whole = false;
     for (int i = 0; i < 50 && !is_whole; ++i) {
       const int standby = test.by_standby_;
       const int primary = test.by_primary_;
-      const bool went_on = co_await test.until([&] { return test.by_primary_ > primary + 1'000; });
+      const auto primary_goes_on = [&] { return test.by_primary_ > primary + 1'000; };
+      const bool went_on = co_await test.until(primary_goes_on);
       is_whole = went_on && test.by_standby_ == standby;
     }
     EXPECT_TRUE(is_whole);
