@@ -45,7 +45,10 @@ void LeasePool::start(Instant now) {
   if (phase_ != Phase::made) return;
   phase_ = Phase::running;
   active_time_.start(now);
-  if (config_.leak_threshold.count() > 0) overdue_scan_at_ = now;
+  if (config_.leak_threshold.count() > 0) {
+    overdue_scan_at_ = now;
+    wake_by(now);
+  }
   update_may_keep();
   pump(now);
 }
