@@ -10,7 +10,7 @@ const pick = (trend) => (trend ? {verdict: trend.verdict, growth_bytes_per_min: 
 let parts;
 
 export function build(section) {
-  parts = {tiles: h('div', {class: 'grid tiles'}), plot: h('div', {class: 'plot'}), rss: h('div', {class: 'plot'})};
+  parts = {tiles: h('div', {class: 'grid tiles'}), plot: h('div', {class: 'plot'}), rss: h('div', {class: 'plot'}), note: h('span', {class: 'muted', role: 'status'})};
   parts.values = tiles.map(([field, title]) => {
     const value = h('div', {class: 'value', 'data-field': field});
     parts.tiles.append(h('div', {class: 'card tile'}, h('div', {class: 'name'}, title), value));
@@ -24,7 +24,16 @@ export function build(section) {
   ], 'Memory by owner');
   section.append(parts.tiles,
     h('div', {class: 'grid two'}, card('Memory by owner', parts.plot), card('Owners', parts.owners.node)),
-    h('div', {class: 'grid'}, card('Resident memory', parts.rss)));
+    h('div', {class: 'grid'}, card('Resident memory', parts.rss)),
+    h('div', {class: 'grid'}, card('Heap profiler', h('div', {class: 'bar'},
+      h('button', {type: 'button', class: 'action', onclick: () => profile(true)}, 'Start'),
+      h('button', {type: 'button', class: 'action', onclick: () => profile(false)}, 'Stop'),
+      h('a', {href: '/api/v1/heap?format=svg'}, 'Flame graph of what is live'), parts.note))));
+}
+
+async function profile(on) {
+  const reply = await fetch(`/api/v1/heap?on=${on}`, {method: 'POST'});
+  setText(parts.note, reply.ok ? (on ? 'It samples, one allocation for each 512 KiB.' : 'It is off.') : (await reply.json()).error);
 }
 
 export function show({memory}) {

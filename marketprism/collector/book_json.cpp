@@ -37,6 +37,7 @@ void add_exchange(JsonWriter& json, const ExchangeConfig& exchange) {
   json.field("poll_interval_s", exchange.poll_interval.count());
   json.field("streams_per_connection", exchange.streams_per_connection);
   json.field("address", without_user(exchange.address)).field("rest_url", without_user(exchange.rest_url));
+  json.field("proxy", without_user(exchange.proxy));
   json.begin_object("websocket_urls");
   for (const auto& [name, url] : exchange.websocket_urls) json.field(name, without_user(url));
   json.end_object().end_object();

@@ -2,6 +2,7 @@
 #include "marketprism/base/log.hpp"
 #include "marketprism/collector/monitoring_state.hpp"
 #include "marketprism/collector/picture_json.hpp"
+#include "marketprism/memory/heap_profiler.hpp"
 #include "marketprism/monitor/call_on.hpp"
 #include "marketprism/monitor/prometheus.hpp"
 
@@ -20,6 +21,26 @@ constexpr std::array<std::pair<std::string_view, LogLevel>, 5> log_levels{{{"deb
                                                                            {"warning", LogLevel::warning},
                                                                            {"error", LogLevel::error},
                                                                            {"off", LogLevel::off}}};
+
+HttpReply show_heap(const HttpServerRequest& request) {
+  const std::string format = request.head.query_value("format").value_or("json");
+  const memory::HeapProfile profile = memory::heap_profile();
+  if (format == "json") return json_reply(heap_profile_json(profile));
+  if (format == "svg") return {.body = heap_flame_graph_svg(profile), .content_type = "image/svg+xml"};
+  return error_reply(400, "give ?format= as json or svg");
+}
+
+HttpReply switch_heap_profiler(const HttpServerRequest& request) {
+  const std::string wanted = request.head.query_value("on").value_or("");
+  if (wanted == "false") {
+    memory::stop_heap_profiler();
+  } else if (wanted != "true") {
+    return error_reply(400, "give ?on= as true or false");
+  } else if (const auto started = memory::start_heap_profiler(); !started) {
+    return error_reply(501, started.error().to_string());
+  }
+  return json_reply(R"({"on":)" + wanted + "}");
+}
 
 bool wants_text(const HttpServerRequest& request) {
   return request.head.find("Accept").value_or("").starts_with("text/plain");
@@ -76,6 +97,8 @@ void Monitoring::State::add_routes() {
                  net::HttpHandler([this](const HttpServerRequest& request) { return metrics_page(request); }));
   server->handle("GET", "/api/v1/report",
                  net::HttpHandler([this](const HttpServerRequest& request) { return report_page(request); }));
+  server->handle("GET", "/api/v1/heap", net::HttpFunction(show_heap));
+  server->handle("POST", "/api/v1/heap", net::HttpFunction(switch_heap_profiler));
   server->handle("POST", "/api/v1/drain", net::HttpFunction([this](const HttpServerRequest&) {
                    is_draining = true;
                    watched.drain();

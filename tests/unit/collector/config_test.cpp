@@ -70,6 +70,20 @@ TEST(Config, NamesTheLineAndTheNearestKey) {
   EXPECT_THAT(error_of("[exchange]\nname = \"binance\"\n"), HasSubstr("write [[exchange]] with two brackets"));
 }
 
+TEST(Config, TheAdminTableSwitchesTheApiOn) {
+  EXPECT_FALSE(parse_config(minimal, "c.toml")->admin.is_on);
+  const auto with = [](std::string_view keys) { return "[admin]\n" + std::string(keys) + std::string(minimal); };
+  const auto config = parse_config(with("listen = \"127.0.0.1:8080\"\nlate_after_s = 3\n"), "c.toml");
+  ASSERT_TRUE(config.has_value()) << config.error().to_string();
+  EXPECT_TRUE(config->admin.is_on);
+  EXPECT_EQ(config->admin.listen, "127.0.0.1:8080");
+  EXPECT_EQ(config->admin.late_after, std::chrono::seconds(3));
+  EXPECT_EQ(config->admin.stale_after, std::chrono::seconds(15));
+  EXPECT_THAT(error_of(with("lisen = \"x\"\n")), HasSubstr("did you mean \"listen\"?"));
+  EXPECT_THAT(error_of(with("listen = \"0.0.0.0:80\"\n")), HasSubstr("needs a token"));
+  EXPECT_THAT(error_of(with("late_after_s = 20\n")), HasSubstr("stale_after_s is below late_after_s"));
+}
+
 TEST(Config, NamesWhatDoesNotExist) {
   EXPECT_THAT(error_of("[[exchange]]\nname = \"binanse\"\nsymbols = [\"A\"]\nchannels = [\"trade\"]\n"),
               HasSubstr("unknown exchange \"binanse\"; did you mean \"binance\"?"));

@@ -88,12 +88,14 @@ TEST(Picture, TheConfigurationIsToldWithoutSecrets) {
   ExchangeConfig& exchange = config.exchanges.emplace_back();
   exchange.name = "okx";
   exchange.address = "https://me:secret-2@proxy.example:8443/x@y";
+  exchange.proxy = "socks5://u:secret-4@proxy.example:1080";
   exchange.rest_url = "https://host.example/a@b";
   exchange.websocket_urls["public"] = "wss://u:secret-3@h.example/ws";
   const std::string json = config_json(config);
   EXPECT_EQ(json.find("secret"), std::string::npos);
   EXPECT_NE(json.find("https://proxy.example:8443/x@y"), std::string::npos);
   EXPECT_NE(json.find("https://host.example/a@b"), std::string::npos);
+  EXPECT_NE(json.find("socks5://proxy.example:1080"), std::string::npos);
   EXPECT_NE(json.find("wss://h.example/ws"), std::string::npos);
   EXPECT_NE(json.find("\"needs_token\":true"), std::string::npos);
 }
