@@ -38,6 +38,7 @@ second compiler and the C++ library: g++
 style and static checks: clang-format-19 clang-tidy-19
 build: cmake ninja-build ccache pkg-config
 libraries the program links: libboost1.81-dev libfmt-dev libspdlog-dev libcli11-dev libtomlplusplus-dev libzstd-dev zlib1g-dev libssl-dev
+build option MARKETPRISM_IO_URING: liburing-dev
 tests and benchmarks: libgtest-dev libgmock-dev libbenchmark-dev python3 openssl
 a server for the tests of the library's examples: redis-server
 certificates of the public authorities: ca-certificates

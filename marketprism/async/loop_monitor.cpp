@@ -75,7 +75,9 @@ std::vector<std::string> stack_of(int thread_id) {
 }
 
 bool waits_for_the_kernel(const std::vector<std::string>& stack) {
-  return !stack.empty() && stack.front().find("epoll_wait") != std::string::npos;
+  if (stack.empty()) return false;
+  const std::string& name = stack.front();
+  return name.find("epoll_wait") != name.npos || name.find("io_uring") != name.npos;
 }
 
 std::int64_t clock_ns() { return std::chrono::steady_clock::now().time_since_epoch() / Nanoseconds(1); }

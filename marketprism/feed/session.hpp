@@ -128,7 +128,7 @@ class Session final : private exchange::DecodeHandler {
   SessionActions& actions_;
   SessionOptions options_;
   std::string_view exchange_;
-  std::shared_ptr<market::LevelBlockPool> blocks_ = std::make_shared<market::LevelBlockPool>(256);
+  std::shared_ptr<market::LevelBlockPool> blocks_ = std::make_shared<market::LevelBlockPool>(1024);
   Arrival arrival_;  // of the frame being decoded
   static constexpr std::size_t no_type = market::event_type_count;
   std::size_t frame_type_ = no_type;  // of the first thing in it

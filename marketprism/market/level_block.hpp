@@ -1,10 +1,9 @@
 #pragma once
 #include <array>
 #include <cstdint>
-#include <memory>
-#include <vector>
 
 #include "marketprism/market/event.hpp"
+#include "marketprism/memory/object_pool.hpp"
 
 namespace marketprism::market {
 
@@ -16,36 +15,32 @@ struct LevelBlock {
   std::array<Level, capacity> levels;
 };
 
-/// Lends blocks to the books of one session, so that books that change all the time do not allocate. Grows by doubling,
-/// never shrinks. One thread.
+/// Blocks are given back empty; their levels need no clearing.
+struct EmptyLevelBlock : memory::ObjectPolicy<LevelBlock> {
+  static void reset(LevelBlock& block) { block.size = 0; }
+};
+
+/// Lends blocks to the books of one session, so that books that change all the time do not allocate. As large as the
+/// books need: what bounds it is their depth. One thread.
 class LevelBlockPool {
  public:
-  explicit LevelBlockPool(std::size_t first_blocks = 8) : next_blocks_(first_blocks) {}
+  explicit LevelBlockPool(std::size_t slab_blocks = 32) : blocks_(options(slab_blocks)) {}
 
-  LevelBlock* take() {
-    if (free_.empty()) grow();
-    LevelBlock* block = free_.back();
-    free_.pop_back();
-    block->size = 0;
-    return block;
-  }
-  void give_back(LevelBlock* block) { free_.push_back(block); }
+  LevelBlock* take() { return blocks_.take(); }
+  void give_back(LevelBlock* block) { blocks_.give_back(block); }
 
-  std::size_t bytes() const { return blocks_ * sizeof(LevelBlock); }
+  memory::ObjectPoolStatistics statistics() { return blocks_.statistics(); }
 
  private:
-  void grow() {
-    slabs_.push_back(std::make_unique<LevelBlock[]>(next_blocks_));
-    blocks_ += next_blocks_;
-    free_.reserve(blocks_);  // giving back never allocates
-    for (std::size_t i = 0; i < next_blocks_; ++i) free_.push_back(&slabs_.back()[i]);
-    next_blocks_ = blocks_;
+  static memory::ObjectPoolOptions options(std::size_t slab_blocks) {
+    memory::ObjectPoolOptions out;
+    out.name = "level blocks";
+    out.capacity = SIZE_MAX;
+    out.slab_bytes = slab_blocks * (sizeof(LevelBlock) + 64);
+    return out;
   }
 
-  std::size_t next_blocks_;
-  std::size_t blocks_ = 0;
-  std::vector<std::unique_ptr<LevelBlock[]>> slabs_;
-  std::vector<LevelBlock*> free_;
+  memory::ObjectPool<LevelBlock, EmptyLevelBlock> blocks_;
 };
 
 }  // namespace marketprism::market

@@ -67,7 +67,7 @@ class ObjectPool {
   [[nodiscard]] Handle acquire() { return Handle(take()); }
 
   /// `acquire` for those who keep plain pointers: every object goes back by `give_back`.
-  [[nodiscard]] T* take() {
+  [[nodiscard, gnu::always_inline]] T* take() {
     if (owner_.load(std::memory_order_relaxed) != this_thread()) [[unlikely]]
       bind();
     if (top_ <= low_ && !descend()) [[unlikely]] {
@@ -123,8 +123,7 @@ class ObjectPool {
   /// (starts that thread, posts to its loop).
   void detach() { owner_.store(nullptr, std::memory_order_relaxed); }
 
-  /// Objects given out, less those that were seen to have come back: from other threads they are seen when the owner
-  /// runs out of free ones, or asks for `statistics`. Owner's thread.
+  /// Objects given out. Those returned by other threads are seen when the owner runs out, or asks for `statistics`.
   [[nodiscard]] std::size_t in_use() const { return live() - free_count(); }
   [[nodiscard]] std::size_t live() const { return created_ - destroyed_; }
   /// Owner's thread.
@@ -157,16 +156,17 @@ class ObjectPool {
   };
 
   static constexpr std::size_t going_mark = SIZE_MAX;
-
   /// Tells threads apart for the price of one register: the address of a variable that each has its own of.
   static const void* this_thread() {
     static constinit thread_local char mark = 0;
     return &mark;
   }
 
-  [[noreturn]] void misuse(std::string_view what) const { detail::object_pool_misuse(options_.name, what); }
+  [[noreturn, gnu::noinline, gnu::cold]] void misuse(std::string_view what) const {
+    detail::object_pool_misuse(options_.name, what);
+  }
 
-  void bind() {
+  [[gnu::noinline, gnu::cold]] void bind() {
     const void* unowned = nullptr;
     if (!owner_.compare_exchange_strong(unowned, this_thread())) {
       misuse("acquired on a thread that does not own it; give each event loop its own pool");
@@ -189,10 +189,10 @@ class ObjectPool {
   [[nodiscard]] std::size_t free_count() const { return static_cast<std::size_t>(top_ - free_.data()); }
   void set_free(std::size_t count, std::size_t room);
   void note_peak();
-  bool descend();
+  [[gnu::noinline]] bool descend();
   Node* create();
   bool add_slab();
-  void remake(Node& node);
+  [[gnu::noinline]] void remake(Node& node);
   void construct(Node& node);
   void destroy(Slab& slab);
   void collect();
