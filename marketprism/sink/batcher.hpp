@@ -80,7 +80,7 @@ struct FlowStats {
 
 struct SinkThreadOptions {
   BatcherOptions batches;
-  std::chrono::milliseconds batch_age_max{50};  ///< the thread takes what there is this often
+  std::chrono::milliseconds batch_age_max{2};  ///< the thread takes what there is this often
 };
 
 /// The thread that writes: takes the batches of all batchers and gives each to every sink. One sink that is slow delays
