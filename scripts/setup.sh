@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what building and testing MarketPrism needs on Debian 12 (x86-64): packages by apt, DuckDB and uPlot by npm into
-# .deps/. With --tests also what the tests of the dashboard and of the metrics run: Chromium, Prometheus. Skips what is there, so it can run before every build. Which mirror and which registry are used is the matter of apt's
-# and npm's own configuration. Needs root or sudo only when a package is missing.
+# .deps/. With --tests also the programs that tests run: Chromium, Prometheus, Redis (none of them is started as a service).
+# Skips what is there, so it can run before every build. Which mirror and which registry are used is the matter of apt's and
+# npm's own configuration. Needs root or sudo only when a package is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C.UTF-8
@@ -38,13 +39,13 @@ second compiler and the C++ library: g++
 style and static checks: clang-format-19 clang-tidy-19
 build: cmake ninja-build ccache pkg-config
 libraries the program links: libboost1.81-dev libfmt-dev libspdlog-dev libcli11-dev libtomlplusplus-dev libzstd-dev zlib1g-dev libssl-dev
-build option MARKETPRISM_IO_URING: liburing-dev
 tests and benchmarks: libgtest-dev libgmock-dev libbenchmark-dev python3 openssl
-a server for the tests of the library's examples: redis-server
 certificates of the public authorities: ca-certificates
 LIST
   if [ $with_tests = yes ]; then
     echo "tests of the dashboard and the metrics: chromium chromium-driver prometheus"
+    echo "tests of the library's examples: redis-server"
+    echo "build option MARKETPRISM_IO_URING: liburing-dev"
   fi
   # Only to fetch DuckDB and uPlot. Not asked for when some npm is there already (Debian's is large) or they are.
   if ! { has_duckdb && has_uplot; } && ! command -v npm >/dev/null; then echo "fetches DuckDB and uPlot: npm"; fi
@@ -93,8 +94,19 @@ install_packages() {
   local apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300)
   say "apt-get update and install (log: $log)"
   "${apt[@]}" update >>"$log" 2>&1 || apt_failed update
+  forbid_services
   "${apt[@]}" install --no-install-recommends "${missing[@]}" >>"$log" 2>&1 || apt_failed install
   say "packages: installed ${#missing[@]}"
+}
+
+# The tests start their own servers: apt must not leave one running. Undone when the script ends.
+forbid_services() {
+  local policy=/usr/sbin/policy-rc.d
+  if [ -e $policy ]; then return; fi
+  printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee $policy >/dev/null
+  "${root[@]}" chmod 755 $policy
+  # shellcheck disable=SC2064
+  trap "${root[*]} rm -f $policy" EXIT
 }
 
 apt_failed() {

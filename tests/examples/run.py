@@ -26,7 +26,7 @@ def our_server(program):
 def redis_server():
     program = shutil.which("redis-server")
     if program is None:
-        message = "redis-server is not installed (scripts/setup.sh does it)"
+        message = "redis-server is not installed (scripts/setup.sh --tests does it)"
         if os.environ.get("CI"):
             sys.exit(message)
         print("skipped: " + message)
