@@ -19,7 +19,7 @@ struct VenueOptions {
   std::optional<Limits> limits;  ///< instead of the venue's own
   FaultPlan faults;
   Nanoseconds connection_lifetime{0};  ///< instead of the venue's own; 0: the venue's own
-  bool closes_when_finished = false;  ///< close all connections (1000) at the end of a recording
+  bool closes_when_finished = false;   ///< close all connections (1000) at the end of a recording
 };
 
 struct VenueCounters {

@@ -45,8 +45,13 @@ constinit std::atomic_flag lock;
 constinit Tables* tables = nullptr;  // from malloc, so that the profiler does not see itself
 constinit std::uint64_t samples = 0, dropped = 0;
 constinit std::atomic<std::uint64_t> sample_bytes{512UL << 10};
-constinit thread_local bool is_inside = false;  // of the profiler, whose own allocations do not count
-constinit thread_local bool is_armed = false;   // bytes_left was drawn
+
+/// A thread's part. One object: GNU ld 2.40 cannot place the second of two small ones.
+struct ThreadState {
+  bool is_inside = false;  // of the profiler, whose own allocations do not count
+  bool is_armed = false;   // bytes_left was drawn
+};
+constinit thread_local ThreadState mine;
 
 class Locked {
  public:
@@ -63,8 +68,8 @@ class Locked {
 
 class Inside {
  public:
-  Inside() : was_(std::exchange(is_inside, true)) {}
-  ~Inside() { is_inside = was_; }
+  Inside() : was_(std::exchange(mine.is_inside, true)) {}
+  ~Inside() { mine.is_inside = was_; }
   Inside(const Inside&) = delete;
   Inside& operator=(const Inside&) = delete;
 
@@ -73,7 +78,7 @@ class Inside {
 };
 
 std::int64_t draw_interval() {
-  thread_local Random random(reinterpret_cast<std::uintptr_t>(&is_armed));
+  thread_local Random random(reinterpret_cast<std::uintptr_t>(&mine.is_armed));
   const double mean = static_cast<double>(sample_bytes.load(std::memory_order_relaxed));
   return static_cast<std::int64_t>(-std::log(1 - random.fraction()) * mean) + 1;
 }
@@ -114,10 +119,10 @@ Tables* make_tables() {
 
 /// The thread's interval has run out: draws the next one; whether this allocation is to be recorded.
 bool HeapSampler::begin_sample() {
-  if (is_inside) return false;
+  if (mine.is_inside) return false;
   const Inside inside;
   bytes_left = draw_interval();
-  return std::exchange(is_armed, true);  // a thread's first interval begins here
+  return std::exchange(mine.is_armed, true);  // a thread's first interval begins here
 }
 
 void HeapSampler::record(const volatile void* memory, std::size_t size) {
@@ -151,7 +156,7 @@ void HeapSampler::record(const volatile void* memory, std::size_t size) {
 }
 
 void HeapSampler::forget(const volatile void* memory) {
-  if (is_inside) return;
+  if (mine.is_inside) return;
   const Inside inside;
   const Locked locked;
   for (std::uint32_t* link = &bucket_of(memory); *link != none; link = &tables->samples[*link].next) {
