@@ -1,6 +1,7 @@
 #include "marketprism/collector/collector.hpp"
 
 #include <csignal>
+#include <utility>
 
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -33,7 +34,7 @@ struct Collector::State {
   Result<> make_venues();
   Result<> make_monitoring();
   async::Task<> run();
-  async::Task<bool> start_venues();
+  async::Task<> start_venues();
   async::Task<> start_again(VenueCollector& venue);
   async::Task<> tell_status();
   async::Task<> listen_to_signals();
@@ -61,6 +62,8 @@ struct Collector::State {
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   Result<> outcome;
   bool is_stopping = false;
+  bool is_told_to_stop = false;  // by a signal
+  bool is_reloading = false;
 };
 
 Result<std::unique_ptr<Collector>> Collector::open(CollectConfig config, CollectorCallbacks callbacks) {
@@ -155,12 +158,12 @@ Result<> Collector::State::make_monitoring() {
 }
 
 // The first venue that starts is enough to go on; those that could not be reached are tried again.
-async::Task<bool> Collector::State::start_venues() {
+async::Task<> Collector::State::start_venues() {
   std::vector<VenueCollector*> failed;
   bool any = false;
   for (const auto& venue : venues) {
-    if (is_stopping) co_return any;
     const Result<> started_venue = co_await venue->start();
+    if (is_stopping) co_return;
     if (started_venue) {
       any = true;
       continue;
@@ -169,10 +172,12 @@ async::Task<bool> Collector::State::start_venues() {
     if (venues.size() > 1) problem(venue->name(), started_venue.error().to_string());
     if (!started_venue.error().is_terminal) failed.push_back(venue.get());
   }
-  if (!any) co_return false;
+  if (!any) co_return stop_wanted.set();
   outcome = {};
   for (VenueCollector* venue : failed) loop.spawn(start_again(*venue));
-  co_return true;
+  if (config.duration.count() == 0) co_return;
+  co_await loop.sleep_for(config.duration);
+  stop_wanted.set();
 }
 
 async::Task<> Collector::State::start_again(VenueCollector& venue) {
@@ -200,10 +205,10 @@ async::Task<> Collector::State::listen_to_signals() {
     const boost::asio::use_awaitable_t<async::Executor> token;
     const int signal = co_await signals.async_wait(token);
     if (signal == SIGHUP) {
-      co_await reload();
+      if (!std::exchange(is_reloading, true)) loop.spawn(reload());
       continue;
     }
-    if (is_stopping) ::_exit(130);  // the second one: at once
+    if (std::exchange(is_told_to_stop, true)) ::_exit(130);  // the second one: at once
     stop_wanted.set();
   }
 }
@@ -212,6 +217,7 @@ async::Task<> Collector::State::reload() {
   auto fresh = callbacks.reload();
   if (!fresh) {
     problem("configuration", "not reloaded: " + fresh.error().to_string());
+    is_reloading = false;
     co_return;
   }
   for (const ExchangeConfig& venue_config : fresh->exchanges) {
@@ -219,9 +225,11 @@ async::Task<> Collector::State::reload() {
       if (venue->name() != venue_config.name) continue;
       std::vector<std::string> symbols = venue_config.symbols;
       const Result<> changed = co_await venue->change_symbols(std::move(symbols));
+      if (is_stopping) co_return;
       problem(venue->name(), changed ? "symbols reloaded" : "symbols not reloaded: " + changed.error().to_string());
     }
   }
+  is_reloading = false;
 }
 
 async::Task<> Collector::State::drain() {
@@ -234,10 +242,8 @@ async::Task<> Collector::State::run() {
   loop.spawn(listen_to_signals());
   started = std::chrono::steady_clock::now();
   loop.spawn(tell_status());
-  if (co_await start_venues()) {
-    const Instant end = config.duration.count() > 0 ? loop.refresh_now() + config.duration : Instant::max();
-    co_await stop_wanted.wait(end);
-  }
+  loop.spawn(start_venues());
+  co_await stop_wanted.wait(Instant::max());
   co_await drain();
   loop.stop();
 }

@@ -70,6 +70,10 @@ bool Picture::is_ready(std::string* why_not) const {
   if (is_draining) return because("the collector drains");
   std::size_t streams = 0, up = 0;
   for (const VenueSnapshot& venue : loop.venues) {
+    const VenueStatus& status = venue.status;
+    if (!status.is_started)
+      return because(status.exchange + " has not started" +
+                     (status.last_error.empty() ? "" : ": " + status.last_error));
     streams += venue.status.streams;
     up += venue.status.streams_up;
   }
@@ -156,6 +160,10 @@ void PictureMaker::find_attention(Picture& picture) const {
   }
   for (const VenueSnapshot& venue : picture.loop.venues) {
     const VenueStatus& status = venue.status;
+    if (!status.is_started)
+      list.push_back({Health::stale, "feeds",
+                      fmt::format("{} has not started{}; it is tried again, see that it can be reached",
+                                  status.exchange, status.last_error.empty() ? "" : ": " + status.last_error)});
     if (status.streams_up < status.streams)
       list.push_back(
           {Health::late, "pools",

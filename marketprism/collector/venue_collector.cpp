@@ -81,6 +81,15 @@ Result<> VenueCollector::make_endpoints() {
 }
 
 async::Task<Result<>> VenueCollector::start() {
+  const auto is_stopping = is_stopping_;
+  Result<> begun = co_await begin();
+  if (*is_stopping) co_return fail(ErrorCode::closed, "the collector stops");
+  is_started_ = begun.has_value();
+  if (!begun) last_error_ = begun.error().to_string();
+  co_return begun;
+}
+
+async::Task<Result<>> VenueCollector::begin() {
   if (endpoints_.empty()) {
     if (auto made = make_endpoints(); !made) co_return made;
     if (around_.tape != nullptr) {
@@ -98,7 +107,7 @@ async::Task<Result<>> VenueCollector::fetch_instruments() {
   for (const exchange::RestRequest& request : session_.adapter().instrument_requests()) {
     for (int attempt = 1;; ++attempt) {
       auto answer = co_await rest_->get(request.target, request.weight);
-      if (*is_stopping_) co_return Result<>{};
+      if (*is_stopping_) co_return fail(ErrorCode::closed, config_.name + ": stopped before it had the instruments");
       if (!answer) co_return fail_because(answer.error(), config_.name + ": cannot fetch the instruments");
       if (answer->status == 200) {
         on_rest(request.target, *answer);
@@ -185,11 +194,12 @@ void VenueCollector::refresh_polls(const Selection& selection) {
         wanted.emplace(request.target, request);
     }
   }
-  std::vector<exchange::RestRequest> added;
-  for (const auto& [target, request] : wanted) {
-    if (!polls_.contains(target)) added.push_back(request);
-  }
   polls_ = std::move(wanted);
+  // One that was dropped and is wanted again may still have its task, asleep until the next time.
+  std::vector<exchange::RestRequest> added;
+  for (const auto& [target, request] : polls_) {
+    if (polling_.insert(target).second) added.push_back(request);
+  }
   for (const exchange::RestRequest& request : added) around_.loop.spawn(poll(request));
 }
 
@@ -267,6 +277,7 @@ async::Task<> VenueCollector::drain(Instant deadline) {
 VenueStatus VenueCollector::status() const {
   VenueStatus status;
   status.exchange = config_.name;
+  status.is_started = is_started_;
   status.feed = session_.stats();
   status.symbols = symbols_;
   status.streams = streams_.size();

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "marketprism/async/event_loop.hpp"
@@ -27,6 +28,7 @@ namespace marketprism::collector {
 /// What a venue's collector is doing, for the status line and the summary.
 struct VenueStatus {
   std::string exchange;
+  bool is_started = false;  ///< it has its instruments and knows what to subscribe
   feed::SessionStats feed;
   std::size_t symbols = 0;
   std::size_t streams = 0;
@@ -110,6 +112,7 @@ class VenueCollector final : private feed::SessionActions {
 
   Result<> make_endpoints();
   Result<wire::Url> websocket_url(const exchange::WebSocketUrl& socket) const;
+  async::Task<Result<>> begin();
   async::Task<Result<>> fetch_instruments();
   Result<> apply_selection();
   std::map<std::string, exchange::Stream> wanted_streams(const Selection& selection);
@@ -134,7 +137,9 @@ class VenueCollector final : private feed::SessionActions {
   std::map<std::string, exchange::Stream> streams_;            // subscribed, by name
   std::unordered_map<std::string, std::string> book_streams_;  // symbol → name
   std::unordered_map<std::string, exchange::RestRequest> polls_;
+  std::unordered_set<std::string> polling_;  // targets that have a task
   std::size_t symbols_ = 0;
+  bool is_started_ = false;
   std::vector<std::pair<std::string, market::EventType>> wanted_;  // symbol and type of all that should come
   std::string_view market_type_ = "mixed";
   feed::SnapshotSchedule snapshots_;

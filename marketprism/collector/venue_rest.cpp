@@ -62,14 +62,15 @@ async::Task<> VenueCollector::poll(exchange::RestRequest request) {
   while (!*is_stopping && polls_.contains(request.target)) {
     const auto answer = co_await rest_->get(request.target, request.weight);
     if (*is_stopping) co_return;
-    if (answer) {
-      on_rest(request.target, *answer);
-    } else {
+    if (answer) on_rest(request.target, *answer);
+    if (!answer || answer->status != 200) {
       ++rest_failures_;
-      last_error_ = answer.error().to_string();
+      last_error_ =
+          answer ? session_.adapter().rest_error(answer->status, answer->body).to_string() : answer.error().to_string();
     }
     co_await around_.loop.sleep_for(interval);
   }
+  if (!*is_stopping) polling_.erase(request.target);
 }
 
 }  // namespace marketprism::collector

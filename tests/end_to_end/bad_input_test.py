@@ -2,6 +2,7 @@
 import gzip
 import json
 import os
+import signal
 import socket
 import ssl
 import struct
@@ -93,6 +94,19 @@ with tempfile.TemporaryDirectory() as scratch:
     expect('refused', collect('--address', f'http://127.0.0.1:{port}'), 1, f'127.0.0.1:{port}', 'refused')
     listener = Listener(reset)
     expect('reset in the handshake', collect('--address', f'https://127.0.0.1:{listener.port}'), 1, f'127.0.0.1:{listener.port}', 'handshake')
+    listener.close()
+    # an exchange that takes the connection and says nothing: the first signal drains, the second ends
+    asked = threading.Event()
+    listener = Listener(lambda connection: (connection.recv(1000), asked.set(), connection.recv(1000)))
+    process = subprocess.Popen([program, 'collect', '-q', '--exchange', 'binance', '--symbols', 'BTCUSDT', '--channels', 'trade',
+                                '--address', f'http://127.0.0.1:{listener.port}'], stderr=subprocess.PIPE, text=True)
+    asked.wait(60)
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(0.5)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGINT)
+    expect('two signals while it starts', (process.wait(5), '', process.stderr.read()), 130)
     listener.close()
     os.mkdir('certificate')
     process, place = emulator('--exchange', 'binance', '--tls', '--certificate-folder', 'certificate')

@@ -20,6 +20,7 @@ Picture picture_at(int second, std::uint64_t messages, int last_at) {
   picture.loop.wall_time = unix_time_ms(1'000'000 + 1000 * second);
   VenueSnapshot& venue = picture.loop.venues.emplace_back();
   venue.status.exchange = "okx";
+  venue.status.is_started = true;
   venue.status.streams = venue.status.streams_up = 1;
   venue.status.feed.frames = messages;
   venue.status.feed.messages[static_cast<std::size_t>(EventType::trade)] = messages;
@@ -63,6 +64,15 @@ TEST(Picture, IsReadyWhenSubscribedAndFresh) {
   maker.complete(down);
   EXPECT_FALSE(down.is_ready(&why));
   EXPECT_EQ(why, "1 of 1 streams are not up");
+
+  Picture unreachable = picture_at(100, 5, 99);
+  VenueStatus& other = unreachable.loop.venues.emplace_back().status;
+  other.exchange = "deribit";
+  other.last_error = "connection refused";
+  maker.complete(unreachable);
+  EXPECT_FALSE(unreachable.is_ready(&why));
+  EXPECT_EQ(why, "deribit has not started: connection refused");
+  EXPECT_EQ(unreachable.attention.at(0).level, Health::stale);
 
   Picture blocked = picture_at(100, 5, 99);
   blocked.is_answering = false;

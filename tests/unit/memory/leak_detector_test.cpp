@@ -110,8 +110,8 @@ TEST_P(LeakDetectorInnocentTest, hardly_ever_alarms) {
   EXPECT_LE(alarms, GetParam().alarms_max);
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, LeakDetectorInnocentTest, testing::ValuesIn(innocents), [](const auto& info) {
-  std::string name = info.param.name;
+INSTANTIATE_TEST_SUITE_P(Shapes, LeakDetectorInnocentTest, testing::ValuesIn(innocents), [](const auto& one) {
+  std::string name = one.param.name;
   for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
   return name;
 });
