@@ -101,8 +101,10 @@ void append_store(std::string& text, const CollectReport& report) {
     text += "\n";
   }
   text += fmt::format(
-      "queues are bounded; when one is full the newest is dropped, counted and followed by a gap event: {} dropped\n",
-      sum(report.dropped) + report.tape.dropped_frames);
+      "queues are bounded; when one is full the newest is dropped and counted: {} events, each hole named by a gap "
+      "event, "
+      "and {} frames of the tape\n",
+      sum(report.dropped), report.tape.dropped_frames);
 }
 
 }  // namespace

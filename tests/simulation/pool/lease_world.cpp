@@ -333,8 +333,8 @@ void LeaseWorld::change_endpoints(const Step& step) {
 
 void LeaseWorld::deliver_notices() {
   if (ear_ == nullptr) return;
-  for (const auto notice : std::exchange(ear_->notices, {})) {
-    pool_->permit_notice(notice, now_);
+  for (const auto told : std::exchange(ear_->notices, {})) {
+    pool_->permit_notice(told, now_);
     take_actions();
   }
 }
