@@ -1,6 +1,7 @@
 #include "marketprism/collector/verify.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 
 #include <fmt/format.h>
@@ -40,7 +41,11 @@ void print_text(const collector::VerifyReport& report) {
     }
     fmt::print("  {}\n", describe(difference));
   }
-  if (!report.differences.empty()) {
+  if (std::ranges::any_of(report.differences, &collector::SeriesDifference::is_missing_on_tape)) {
+    fmt::print(
+        "The tape lacks frames that the store has (it was too slow for them, or files of it are gone): keep the store, "
+        "the tape cannot make it anew.\n");
+  } else if (!report.differences.empty()) {
     fmt::print(
         "The tape is what was received: `marketprism replay --to parquet -d NEW DIR/tape` makes the store anew.\n");
   }

@@ -75,9 +75,10 @@ class Verifier {
 
 void Verifier::list_files() {
   std::error_code error;
+  fs::path path = folder_;
   for (auto it = fs::recursive_directory_iterator(folder_, error); !error && it != fs::recursive_directory_iterator();
        it.increment(error)) {
-    const fs::path& path = it->path();
+    path = it->path();
     const bool is_hidden = path.filename().string().starts_with('.');
     if (path.extension() == ".mptape") ++report_.tape_files;
     if (path.extension() != ".parquet" && !is_hidden) continue;
@@ -86,6 +87,10 @@ void Verifier::list_files() {
     } else {
       parquet_files_.push_back(path.string());
     }
+  }
+  if (error) {
+    report_.problems.push_back(
+        fmt::format("{}: {}; what comes after it in the folder was not looked at", path.string(), error.message()));
   }
   report_.parquet_files = parquet_files_.size();
 }

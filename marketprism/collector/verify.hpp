@@ -28,6 +28,9 @@ struct SeriesDifference {
   SeriesRows tape;
   SeriesRows store;
   bool is_named = false;  ///< the store has a gap that says so: the sink was too slow for it
+
+  /// The tape is not the fuller one: it dropped frames, or files of it are gone.
+  [[nodiscard]] bool is_missing_on_tape() const { return tape.rows < store.rows; }
 };
 
 struct VerifyReport {
