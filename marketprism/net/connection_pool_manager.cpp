@@ -32,8 +32,26 @@ struct ConnectionPoolManager::WebSocket final : Entry {
   WebSocketConnectionPool pool;
 };
 
+/// What the tasks of a `drain` share: they outlive a caller that is cancelled, and even the manager.
+struct ConnectionPoolManager::Draining {
+  Draining(EventLoop& loop, std::shared_ptr<pool::ConnectBudget> connects, std::vector<std::unique_ptr<Entry>> pools)
+      : budget(std::move(connects)), entries(std::move(pools)), running(entries.size()), all(loop) {}
+
+  static Task<> drain(std::shared_ptr<Draining> self, Entry& entry, Nanoseconds patience) {
+    const std::size_t more = co_await entry.drain(patience);
+    self->left += more;
+    if (--self->running == 0) self->all.set();
+  }
+
+  std::shared_ptr<pool::ConnectBudget> budget;  // the pools use it
+  std::vector<std::unique_ptr<Entry>> entries;
+  std::size_t left = 0;
+  std::size_t running;
+  async::Signal all;
+};
+
 ConnectionPoolManager::ConnectionPoolManager(EventLoop& loop, ConnectionPoolManagerOptions options)
-    : loop_(loop), budget_(std::make_unique<pool::ConnectBudget>(options.connects)) {}
+    : loop_(loop), budget_(std::make_shared<pool::ConnectBudget>(options.connects)) {}
 
 ConnectionPoolManager::~ConnectionPoolManager() = default;
 
@@ -88,19 +106,10 @@ Task<Result<std::size_t>> ConnectionPoolManager::remove(std::string name, Nanose
 
 Task<std::size_t> ConnectionPoolManager::drain(Nanoseconds patience) {
   is_drained_ = true;
-  const std::vector<std::unique_ptr<Entry>> draining = std::exchange(entries_, {});
-  std::size_t left = 0;
-  std::size_t running = draining.size();
-  async::Signal all(loop_);
-  for (const auto& entry : draining) {
-    loop_.spawn([](Entry& one, Nanoseconds most, std::size_t& sum, std::size_t& count, async::Signal& end) -> Task<> {
-      const std::size_t more = co_await one.drain(most);
-      sum += more;
-      if (--count == 0) end.set();
-    }(*entry, patience, left, running, all));
-  }
-  if (running > 0) co_await all.wait();
-  co_return left;
+  const auto draining = std::make_shared<Draining>(loop_, budget_, std::exchange(entries_, {}));
+  for (const auto& entry : draining->entries) loop_.spawn(Draining::drain(draining, *entry, patience));
+  if (draining->running > 0) co_await draining->all.wait();
+  co_return draining->left;
 }
 
 std::vector<std::string> ConnectionPoolManager::names() const {

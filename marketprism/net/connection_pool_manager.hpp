@@ -51,7 +51,8 @@ class ConnectionPoolManager {
   /// Drains a pool and forgets it. The number of leases that were left at the end of `patience`. `not_found`. Nothing
   /// of the pool runs on afterwards.
   Task<Result<std::size_t>> remove(std::string name, Nanoseconds patience);
-  /// Drains all pools at once; none can be added afterwards.
+  /// Drains all pools at once; none can be added afterwards. The number of leases that were left. If the caller is
+  /// cancelled the pools go on draining, until the end of `patience` at most.
   Task<std::size_t> drain(Nanoseconds patience);
 
   [[nodiscard]] std::vector<std::string> names() const;
@@ -82,11 +83,12 @@ class ConnectionPoolManager {
   };
   struct Http;
   struct WebSocket;
+  struct Draining;
 
   Result<> check_name(std::string_view name) const;
 
   EventLoop& loop_;
-  std::unique_ptr<pool::ConnectBudget> budget_;
+  std::shared_ptr<pool::ConnectBudget> budget_;
   std::vector<std::unique_ptr<Entry>> entries_;
   bool is_drained_ = false;
 };

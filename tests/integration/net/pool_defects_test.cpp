@@ -122,5 +122,43 @@ TEST_F(ConnectionPoolTest, ARemovedPoolLeavesNoTaskBehind) {
   EXPECT_EQ(network_.open, 0);
 }
 
+// The pools are drained by tasks of their own, which go on without the caller, and without the manager.
+TEST_F(ConnectionPoolTest, ACancelledDrainOfAllPoolsGoesOn) {
+  auto pools = std::make_unique<ConnectionPoolManager>(fixture_.loop);
+  std::vector<Pool*> added;
+  for (const char* name : {"first", "second"}) {
+    config_.name = name;
+    auto pool =
+        pools->add<FakeConnection, FakeConnector>(config_, {{"venue", 443, true, "", 0, 1}}, FakeConnector(network_));
+    ASSERT_TRUE(pool);
+    added.push_back(*pool);
+  }
+  fixture_.run([](ConnectionPoolTest& test, std::unique_ptr<ConnectionPoolManager> all, std::vector<Pool*> each,
+                  Network& network) -> Task<> {
+    std::vector<Lease<FakeConnection>> held;
+    for (Pool* pool : each) {
+      auto lease = co_await pool->acquire();
+      EXPECT_TRUE(lease);
+      if (lease) held.push_back(std::move(*lease));
+    }
+    EXPECT_EQ(network.open, 2);
+    bool has_ended = false;
+    boost::asio::cancellation_signal stop;
+    boost::asio::co_spawn(
+        network.loop.context(), all->drain(1h),
+        bind_cancellation_slot(stop.slot(), [&](const std::exception_ptr&, std::size_t) { has_ended = true; }));
+    co_await test.turn();
+    EXPECT_FALSE(has_ended);
+    stop.emit(boost::asio::cancellation_type::terminal);
+    co_await test.turn();
+    EXPECT_TRUE(has_ended);
+    all.reset();
+    EXPECT_EQ(network.open, 2);
+    held.clear();  // that was what the pools waited for
+    co_await test.turn();
+    EXPECT_EQ(network.open, 0);
+  }(*this, std::move(pools), added, network_));
+}
+
 }  // namespace
 }  // namespace marketprism::net::fake
