@@ -128,7 +128,6 @@ Task<> WebSocketConnectionPool::State::wait_until_released(std::shared_ptr<State
 
 Task<> WebSocketConnectionPool::State::say_goodbye(std::shared_ptr<State> self, std::shared_ptr<Connection> connection,
                                                    pool::CloseReason reason) {
-  ++self->goodbyes;
   if (connection->is_muted)
     self->handler.on_close(connection->number, WebSocketCloseCode::normal, name_of(reason), true);
   const Instant deadline = self->loop.refresh_now() + self->options.close_timeout;
@@ -140,7 +139,7 @@ Task<> WebSocketConnectionPool::State::say_goodbye(std::shared_ptr<State> self, 
     self->handler.on_close(connection->number, WebSocketCloseCode::normal, name_of(reason), true);
   connection->is_muted = true;
   self->past.add(connection->socket->statistics());
-  --self->goodbyes;
+  std::erase(self->closing, connection);
 }
 
 /// A stream is acknowledged. Where it comes from a connection that still brings it, that one is let go first.
@@ -267,7 +266,7 @@ Task<std::size_t> WebSocketConnectionPool::drain(Instant deadline) {
   state->slots.drain(state->loop.refresh_now());
   state->pump();
   const std::size_t left = co_await state->leases.drain(deadline - state->loop.now());
-  while (state->goodbyes > 0 && state->loop.refresh_now() < deadline) {
+  while (!state->closing.empty() && state->loop.refresh_now() < deadline) {
     co_await state->loop.sleep_for(std::chrono::milliseconds(5));
   }
   co_return left;
@@ -299,6 +298,7 @@ WebSocketTraffic WebSocketConnectionPool::traffic() const {
   WebSocketTraffic sum = state_->past;
   sum.round_trip_max = Nanoseconds(0);
   for (const auto& [id, connection] : state_->connections) sum.add(connection->socket->statistics());
+  for (const auto& connection : state_->closing) sum.add(connection->socket->statistics());
   return sum;
 }
 

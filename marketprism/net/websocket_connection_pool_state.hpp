@@ -96,6 +96,7 @@ struct WebSocketConnectionPool::State : std::enable_shared_from_this<State> {
     // counts. Its successor waits for it, so that everything is heard in the peer's order.
     connection->is_muted = close.reason == pool::CloseReason::broken || close.reason == pool::CloseReason::unhealthy;
     if (close.reason == pool::CloseReason::lifetime && successor) hold(*successor, handover_max, connection);
+    closing.push_back(connection);
     loop.spawn(say_goodbye(shared_from_this(), connection, close.reason));
   }
   /// Lets nothing of the connection be heard for a while, or until the other one has ended.
@@ -192,13 +193,13 @@ struct WebSocketConnectionPool::State : std::enable_shared_from_this<State> {
   async::Timer timer;
   std::unordered_map<std::uint64_t, std::shared_ptr<Connection>> connections;        // by the slot's id
   std::unordered_map<std::uint32_t, std::shared_ptr<Connection>> by_number;          // the same
+  std::vector<std::shared_ptr<Connection>> closing;                                  // those we say goodbye to
   std::unordered_map<std::uint64_t, std::string> names;                              // of streams, by the handle's id
   std::unordered_map<std::string, StreamHandle, NameHash, std::equal_to<>> streams;  // looked up by views too
   std::vector<Request> requests;                                                     // oldest first
   std::shared_ptr<Connection> successor;  // whose acknowledgement is being carried out
   std::int64_t next_id = 1;
   std::uint32_t last_number = 0;
-  std::size_t goodbyes = 0;
   bool is_pumping = false;
   bool is_drained = false;
   bool is_gone = false;  // the pool was destroyed: the handler must not be called any more
