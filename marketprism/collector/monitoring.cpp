@@ -1,6 +1,7 @@
 #include "marketprism/collector/monitoring.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "marketprism/base/log.hpp"
 #include "marketprism/collector/monitoring_state.hpp"
@@ -99,6 +100,7 @@ BookSnapshot Monitoring::State::take_book(const std::string& exchange, const std
   for (const auto& venue : watched.venues) {
     if (venue->name() != exchange) continue;
     out.is_known = venue->has_book(symbol);
+    if (!out.is_known) return out;  // any text may be asked for: it must not take one of the tap's places
     out.last_receive = venue->session().activity(symbol, market::EventType::book).last_receive;
     const auto& trades = watched.tap.trades(exchange, symbol, watched.loop.now());
     out.trades.assign(trades.begin(), trades.end());
@@ -150,6 +152,22 @@ net::Task<Picture> Monitoring::State::take_picture(bool with_uses) {
   picture.alarm_count = loop_monitor.alarm_count();
   maker.complete(picture);
   co_return picture;
+}
+
+// Taken by a task of its own, so that it does not matter who of those who wait for it goes away.
+net::Task<> Monitoring::State::take_recent() {
+  Picture picture = co_await take_picture();
+  recent = std::make_shared<const Picture>(std::move(picture));
+  recent_at = here.refresh_now();
+  is_taking_recent = false;
+}
+
+net::Task<std::shared_ptr<const Picture>> Monitoring::State::recent_picture() {
+  while (recent == nullptr || here.refresh_now() - recent_at > recent_for) {
+    if (!std::exchange(is_taking_recent, true)) here.spawn(take_recent());
+    co_await here.sleep_for(recent_step);
+  }
+  co_return recent;
 }
 
 net::Task<std::vector<BookSnapshot>> Monitoring::State::take_books(

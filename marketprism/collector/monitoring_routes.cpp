@@ -57,15 +57,15 @@ void Monitoring::State::add_json(std::string_view path, std::string (*body)(cons
 
 void Monitoring::State::add_routes() {
   server->handle("GET", "/healthz", net::HttpHandler([this](const HttpServerRequest&) -> Task<HttpReply> {
-                   const Picture picture = co_await take_picture();
-                   if (picture.is_answering) co_return json_reply(R"({"status":"ok"})");
+                   const auto picture = co_await recent_picture();
+                   if (picture->is_answering) co_return json_reply(R"({"status":"ok"})");
                    co_return error_reply(503, "the collector's event loop is blocked");
                  }),
                  true);
   server->handle("GET", "/readyz", net::HttpHandler([this](const HttpServerRequest&) -> Task<HttpReply> {
-                   const Picture picture = co_await take_picture();
+                   const auto picture = co_await recent_picture();
                    std::string why_not;
-                   if (picture.is_ready(&why_not)) co_return json_reply(R"({"status":"ready"})");
+                   if (picture->is_ready(&why_not)) co_return json_reply(R"({"status":"ready"})");
                    co_return error_reply(503, why_not);
                  }),
                  true);
@@ -101,6 +101,7 @@ void Monitoring::State::add_routes() {
   server->handle("POST", "/api/v1/heap", net::HttpFunction(switch_heap_profiler));
   server->handle("POST", "/api/v1/drain", net::HttpFunction([this](const HttpServerRequest&) {
                    is_draining = true;
+                   recent = nullptr;  // says that we are ready
                    watched.drain();
                    return json_reply(R"({"status":"draining"})", 202);
                  }));

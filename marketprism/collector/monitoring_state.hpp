@@ -1,5 +1,6 @@
 #pragma once
 #include <deque>
+#include <memory>
 #include <mutex>
 
 #include "marketprism/async/event_loop.hpp"
@@ -36,7 +37,9 @@ struct Monitoring::State {
   static constexpr std::size_t history_max = 720;  // points
   static constexpr auto history_step = std::chrono::seconds(5);
   static constexpr auto patience = std::chrono::seconds(2);  // for the collector's loop to answer
-  static constexpr std::size_t book_depth = 60;              // levels a side to be looked at
+  static constexpr auto recent_for = std::chrono::milliseconds(500);
+  static constexpr auto recent_step = std::chrono::milliseconds(2);  // between looks whether it is there
+  static constexpr std::size_t book_depth = 60;                      // levels a side to be looked at
 
   State(Watched what, std::unique_ptr<monitor::AdminServer> admin_server);
 
@@ -52,6 +55,10 @@ struct Monitoring::State {
 
   /// Asks the collector's loop; if it does not answer in time, what it said last, marked as such.
   net::Task<Picture> take_picture(bool with_uses = false);
+  /// At most `recent_for` old, and one for all who ask: for the paths that need no token, so that asking often costs
+  /// the collector nothing.
+  net::Task<std::shared_ptr<const Picture>> recent_picture();
+  net::Task<> take_recent();
   net::Task<std::vector<BookSnapshot>> take_books(std::vector<std::pair<std::string, std::string>> wanted);
 
   net::Task<> tick();
@@ -75,6 +82,9 @@ struct Monitoring::State {
   Histogram& lag;  // on the collector's loop
   PictureMaker maker;
   Picture last;  // of the last tick, for when the loop does not answer
+  std::shared_ptr<const Picture> recent;
+  Instant recent_at{};
+  bool is_taking_recent = false;
   std::deque<HistoryPoint> history;
   Histogram lag_before;
   memory::MemoryAnalyzer memory_analyzer;
