@@ -1,5 +1,6 @@
 #include "marketprism/collector/collector.hpp"
 
+#include <atomic>
 #include <csignal>
 #include <utility>
 
@@ -43,7 +44,7 @@ struct Collector::State {
   Result<> close_store();
   CollectReport report() const;
   void problem(std::string_view exchange, std::string_view text) const {
-    if (monitoring) monitoring->note(exchange, text);
+    if (Monitoring* const messages = told.load()) messages->note(exchange, text);
     if (callbacks.on_problem) callbacks.on_problem(exchange, text);
   }
 
@@ -52,7 +53,8 @@ struct Collector::State {
   async::EventLoop loop;
   async::Signal stop_wanted;
   NoEvents no_events;
-  std::unique_ptr<Monitoring> monitoring;  // before the writers, whose threads tell it what goes wrong
+  std::unique_ptr<Monitoring> monitoring;   // before the writers, whose threads tell it what goes wrong
+  std::atomic<Monitoring*> told = nullptr;  // the same, for those threads: they may run before it is there
   std::unique_ptr<sink::TapeWriter> tape;
   std::unique_ptr<sink::SinkThread> sinks;
   std::vector<std::string> sink_names;
@@ -154,6 +156,7 @@ Result<> Collector::State::make_monitoring() {
                                 .drain = [this] { loop.post([this] { stop_wanted.set(); }); }});
   if (!made) return std::unexpected(made.error());
   monitoring = std::move(*made);
+  told = monitoring.get();
   return {};
 }
 
