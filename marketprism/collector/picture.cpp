@@ -176,9 +176,10 @@ void PictureMaker::find_attention(Picture& picture) const {
   }
   for (const memory::MemorySummary& one : picture.memory_trend) {
     if (one.verdict.status != memory::LeakStatus::leaking) continue;
-    list.push_back({Health::stale, "memory",
-                    fmt::format("{} leaks {:.0f} KiB a minute; switch the heap profiler on and compare two snapshots",
-                                one.name, one.verdict.rate / 1024)});
+    list.push_back(
+        {Health::stale, "memory",
+         fmt::format("{} leaks {:.0f} KiB a minute; switch the heap profiler on and look at /api/v1/heap twice",
+                     one.name, one.verdict.rate / 1024)});
   }
   add_store_attention(picture);
   const std::uint64_t dropped = dropped_events(picture.store);

@@ -8,6 +8,7 @@
 
 #include "marketprism/async/runtime.hpp"
 #include "marketprism/monitor/json_writer.hpp"
+#include "marketprism/net/deadline.hpp"
 
 namespace marketprism::monitor {
 namespace {
@@ -188,6 +189,8 @@ void AdminServer::serve_stream(std::string_view path) {
           "HTTP/1.1 {} Refused\r\nContent-Type: application/json\r\nContent-Length: "
           "{}\r\nConnection: close\r\n\r\n{}",
           refused->status, refused->body.size(), refused->body);
+      async::EventLoop& loop = state->runtime.loop(0);
+      const net::Deadline deadline(loop, loop.now() + state->options.stream.write_timeout, *transport);
       static_cast<void>(co_await transport->write(std::string_view(text)));
       co_return;
     }

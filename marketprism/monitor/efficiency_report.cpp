@@ -78,7 +78,7 @@ std::vector<Recommendation> recommend(const EfficiencyInput& input) {
           {pool.name, fmt::format("{} acquires got nothing: raise its capacity of {}", pool.exhausted, pool.capacity)});
   }
   if (input.memory.verdict.starts_with("leaking"))
-    all.push_back({"memory", input.memory.verdict + ": switch the heap profiler on and compare two snapshots"});
+    all.push_back({"memory", input.memory.verdict + ": switch the heap profiler on and look at /api/v1/heap twice"});
   if (input.loop_lag_ns.quantile(0.99) > 20'000'000)
     all.push_back({"event loop", fmt::format("1 % of the work waits longer than {:.0f} ms: spread the exchanges over "
                                              "several collectors, or give this one a faster core",
