@@ -86,7 +86,7 @@ def survives_rejections():
 
 
 def names_losses():
-    chances = ['lose=0.002', 'duplicate=0.002', 'reorder=0.001', 'garbage=0.002', 'abort=0.0002', 'half_frame=0.0002', 'stall=0']
+    chances = ['lose=0.02', 'duplicate=0.002', 'reorder=0.001', 'garbage=0.002', 'abort=0.0002', 'half_frame=0.0002', 'stall=0']
     collect('lossy', 10, [option for chance in chances for option in ('--fault', chance)])
     holes = check_trades('lossy')
     check('lossy: something was lost', len(holes) > 5, holes)
