@@ -17,8 +17,6 @@
 
 #include "marketprism/net/io_error.hpp"
 
-extern char** environ;
-
 namespace marketprism::app {
 namespace {
 
