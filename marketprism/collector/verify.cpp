@@ -62,7 +62,7 @@ class Verifier {
   Result<> read_store();
   Result<> read_view(sink::QueryEngine& engine, const std::string& view);
   Result<> read_gaps(sink::QueryEngine& engine);
-  void check_parquet_files();
+  Result<> check_parquet_files();
   void compare();
 
   const std::string& folder_;
@@ -108,22 +108,19 @@ void Verifier::read_tape() {
   report_.tape_bytes_lost = summary->import.lost_bytes;
 }
 
-/// One file that is damaged would hide all of its type: finds it, and names it.
-void Verifier::check_parquet_files() {
+/// One file that is damaged hides all of its type: finds it, and names it.
+Result<> Verifier::check_parquet_files() {
+  auto engine = sink::QueryEngine::open({});
+  if (!engine) return std::unexpected(engine.error());
   for (const std::string& path : parquet_files_) {
-    auto engine = sink::QueryEngine::open({.folder = folder_});
-    if (!engine) {
-      report_.problems.push_back(path + ": " + engine.error().to_string());
-      continue;
-    }
     auto counted = engine->run(fmt::format("SELECT count(COLUMNS(*)) FROM read_parquet({})", sink::sql_quoted(path)));
     sink::QueryResult::Row row;
-    if (!counted) {
-      report_.problems.push_back(path + ": " + counted.error().to_string());
-    } else if (const auto read = counted->next(row); !read) {
-      report_.problems.push_back(path + ": " + read.error().to_string());
-    }
+    const Result<bool> read = counted ? counted->next(row) : std::unexpected(counted.error());
+    if (read) continue;
+    const std::string text = read.error().to_string();
+    report_.problems.push_back(path + ": " + text.substr(0, text.find('\n')));  // without the statement
   }
+  return {};
 }
 
 Result<> Verifier::read_view(sink::QueryEngine& engine, const std::string& view) {
@@ -193,7 +190,7 @@ Result<VerifyReport> Verifier::run() {
   if (!parquet_files_.empty()) {
     if (const auto read = read_store(); !read) {
       is_readable = false;
-      check_parquet_files();
+      if (const auto checked = check_parquet_files(); !checked) return std::unexpected(checked.error());
       if (report_.problems.empty()) report_.problems.push_back(read.error().to_string());
     }
   }

@@ -235,6 +235,7 @@ Result<QueryEngine> QueryEngine::open(QueryOptions options) {
        {"temp_directory", fs::temp_directory_path().string()}});
   if (!session) return std::unexpected(session.error());
   auto state = std::make_unique<State>(std::move(*session), std::move(options.folder));
+  if (state->folder.empty()) return QueryEngine(std::move(state));
   if (Result<> added = state->add_views(); !added) return std::unexpected(added.error());
   return QueryEngine(std::move(state));
 }

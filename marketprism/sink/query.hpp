@@ -42,7 +42,7 @@ class QueryResult {
 };
 
 struct QueryOptions {
-  std::string folder;  ///< the store's DIR
+  std::string folder;  ///< the store's DIR; empty: no views, for statements that name their files
   std::uint64_t memory_bytes_max = 1UL << 30;
   unsigned threads = 2;
 };

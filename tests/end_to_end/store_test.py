@@ -152,7 +152,8 @@ def verifies():
     with open(part, 'wb') as file:
         file.write(content[:len(content) // 2])
     code, found, said = verify()
-    check('a cut part is named', code == 1 and any(part in f.get('problem', '') for f in found), said)
+    problems = [f['problem'] for f in found if 'problem' in f]
+    check('a cut part is named, and no other', code == 1 and len(problems) == 1 and problems[0].startswith(part + ': '), said)
     with open(part, 'wb') as file:
         file.write(content)
 
