@@ -195,12 +195,8 @@ bool WebSocketConnectionPool::unsubscribe(std::string_view stream) {
 void WebSocketConnectionPool::resubscribe(std::string_view stream) {
   const auto found = state_->streams.find(stream);
   if (found == state_->streams.end()) return;
-  const auto carrier = state_->connections.find(state_->slots.carrier_of(found->second).id);
-  if (carrier == state_->connections.end()) return;  // it will be asked for on its next connection
-  const std::vector<std::string> names{found->first};
-  state_->send(*carrier->second, state_->handler.unsubscribe_text(names, state_->next_id++));
-  state_->send(*carrier->second, state_->handler.subscribe_text(names, state_->next_id++));
-  state_->arm();
+  state_->slots.resubscribe(found->second, state_->loop.now());
+  state_->pump();
 }
 
 void WebSocketConnectionPool::acknowledge(std::uint32_t connection, std::int64_t id) {

@@ -92,7 +92,8 @@ class WebSocketConnectionPool {
   Result<> subscribe(std::string_view stream, Nanoseconds silence_limit = Nanoseconds(0));
   /// Ends a stream. False if there is none of that name.
   bool unsubscribe(std::string_view stream);
-  /// Asks the peer for the stream anew, on the connection that carries it: where a subscription begins with a snapshot.
+  /// Asks the peer for the stream anew, on the connection that carries it, as the limit on messages allows: where a
+  /// subscription begins with a snapshot.
   void resubscribe(std::string_view stream);
 
   /// What the peer answered, as the handler read it.

@@ -30,6 +30,17 @@ Result<StreamHandle> SlotPool::place(Instant now, Nanoseconds silence_limit) {
   return handle;
 }
 
+void SlotPool::resubscribe(StreamHandle handle, Instant now) {
+  Stream* stream = streams_.find(handle);
+  if (stream == nullptr || stream->is_ending) return;
+  if (stream->carrier.phase != SlotPhase::up || stream->successor.phase != SlotPhase::none) return;
+  const std::uint32_t connection = stream->carrier.connection;
+  leave(handle.index, stream->carrier, true, now);
+  interrupt(handle.index, "asked for anew", true);
+  enter(handle.index, stream->carrier, connection, now);
+  wake_by(now);
+}
+
 bool SlotPool::remove(StreamHandle handle, Instant now) {
   Stream* stream = streams_.find(handle);
   if (stream == nullptr || stream->is_ending) return false;

@@ -105,6 +105,10 @@ class SlotPool {
   Result<StreamHandle> place(Instant now, Nanoseconds silence_limit = Nanoseconds(0));
   /// Ends a stream; a StreamEnd follows. False when it has ended.
   bool remove(StreamHandle stream, Instant now);
+  /// Asks for a stream anew, on the connection that carries it and as its message rate allows: for peers whose
+  /// subscriptions begin with a snapshot. Down (why: "asked for anew") until confirmed. Nothing to do while it is not
+  /// up or on its way to another connection.
+  void resubscribe(StreamHandle stream, Instant now);
 
   /// Answers to SlotDial. `dialed` is false when the connection is not wanted any more: the driver destroys it.
   [[nodiscard]] bool dialed(SlotConnection connection, Instant now);

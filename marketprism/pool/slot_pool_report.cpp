@@ -89,7 +89,12 @@ SlotConnection SlotPool::carrier_of(StreamHandle stream) const {
 
 std::size_t SlotPool::used_slots(SlotConnection connection) const {
   const Connection* record = connections_.find(connection);
-  return record == nullptr ? 0 : record->slots.size() + record->to_drop.size();
+  if (record == nullptr) return 0;
+  // One that is asked for anew is to be dropped first, but takes one place.
+  const auto only_leaves = [&](StreamHandle stream) {
+    return std::ranges::find(record->slots, stream.index) == record->slots.end();
+  };
+  return record->slots.size() + static_cast<std::size_t>(std::ranges::count_if(record->to_drop, only_leaves));
 }
 
 }  // namespace marketprism::pool

@@ -9,7 +9,7 @@ using namespace std::chrono_literals;
 
 const char* const names[] = {"advance_little", "advance_much", "tick",        "place",     "remove",  "dial_ends",
                              "dial_fails",     "confirm",      "confirm_all", "refuse",    "message", "lose",
-                             "closing",        "stale_call",   "resize",      "endpoints", "drain"};
+                             "closing",        "stale_call",   "resize",      "endpoints", "drain",   "resubscribe"};
 static_assert(std::size(names) == SlotWorld::kind_count);
 
 // `which` decides how many of the hosts there are, and their priorities.
@@ -26,7 +26,9 @@ std::vector<pool::Endpoint> make_endpoints(std::uint64_t which) {
 
 }  // namespace
 
-std::vector<std::uint32_t> SlotWorld::weights() { return {20, 3, 30, 20, 6, 16, 4, 20, 12, 3, 20, 4, 3, 4, 2, 1, 0}; }
+std::vector<std::uint32_t> SlotWorld::weights() {
+  return {20, 3, 30, 20, 6, 16, 4, 20, 12, 3, 20, 4, 3, 4, 2, 1, 0, 4};
+}
 
 std::string SlotWorld::describe(const Step& step) {
   return std::string(names[step.kind]) + " " + std::to_string(step.a) + " " + std::to_string(step.b);
@@ -140,6 +142,9 @@ void SlotWorld::perform(const Step& step) {
     case resize: return do_resize(step);
     case endpoints_change: return change_endpoints(step);
     case drain: is_draining_ = true; return pool_->drain(now_);
+    case resubscribe:
+      if (const Wish* wanted = nth_wish(step.a)) pool_->resubscribe(wanted->handle, now_);
+      return;
     default: return;
   }
 }

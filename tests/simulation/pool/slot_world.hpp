@@ -33,6 +33,7 @@ class SlotWorld {
     resize,
     endpoints_change,
     drain,
+    resubscribe,
     kind_count
   };
   static std::vector<std::uint32_t> weights();

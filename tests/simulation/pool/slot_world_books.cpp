@@ -108,7 +108,8 @@ void SlotWorld::on(const pool::StreamDown& action) {
   require(down != nullptr && down->carrier != 0, "a stream went down that was not up");
   ++stream_books_.interrupted;
   if (down == nullptr) return;
-  const bool is_streams_own = action.why == "silent" || action.why == "refused" || action.why == "not confirmed";
+  const bool is_streams_own = action.why == "silent" || action.why == "refused" || action.why == "not confirmed" ||
+                              action.why == "asked for anew";
   if (!is_streams_own) fallen_from_.push_back(down->carrier);
   down->carrier = 0;
 }

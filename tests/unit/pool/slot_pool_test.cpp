@@ -261,6 +261,27 @@ TEST_F(SlotPoolTest, ARemovedStreamIsUnsubscribedBeforeItEnds) {
   EXPECT_FALSE(ended_[0].error);
 }
 
+TEST_F(SlotPoolTest, AskingAnewKeepsTheMessageRateAndTheOrder) {
+  slots_.streams_per_message = 1;
+  slots_.messages = {2, 1s, 2};
+  begin();
+  const auto streams = place(2);
+  bring_up();
+  ASSERT_EQ(up_.size(), 2U);
+  pass(2s);
+  for (const auto stream : streams) pool_->resubscribe(stream, now_);
+  pool_->resubscribe(streams[0], now_);  // it is being asked for already
+  pass();
+  EXPECT_EQ(down_.size(), 2U);
+  EXPECT_EQ(dropped_.size(), 2U);  // the bucket is empty now
+  EXPECT_TRUE(asked_.empty());
+  pass(1s);
+  EXPECT_EQ(asked_.size(), 2U);
+  confirm();
+  EXPECT_EQ(up_.size(), 4U);
+  EXPECT_EQ(up_[3].connection, up_[1].connection);
+}
+
 TEST_F(SlotPoolTest, AnEmptyConnectionIsClosedAfterTheIdleTime) {
   begin();
   const auto streams = place(1);
