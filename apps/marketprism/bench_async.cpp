@@ -131,9 +131,8 @@ double round_trip_ns(const async::RuntimeOptions& options) {
 
 void compare_settings(Figures& figures, int passes) {
   const auto measure = [&](std::string name, const async::RuntimeOptions& options, std::string remark) {
-    std::vector<double> values;
-    for (int i = 0; i < std::min(passes, 3); ++i) values.push_back(round_trip_ns(options));
-    figures.add("loop_round_trip_" + name + "_ns", median(std::move(values)), "ns", std::move(remark));
+    const double ns = median_of(std::min(passes, 3), [&options] { return round_trip_ns(options); });
+    figures.add("loop_round_trip_" + name + "_ns", ns, "ns", std::move(remark));
   };
   async::RuntimeOptions options;
   options.loops = 2;
@@ -148,9 +147,7 @@ void compare_settings(Figures& figures, int passes) {
 int run(const Arguments& arguments) {
   Figures figures;
   const auto add = [&](std::string name, auto&& measure, std::string unit, std::string remark) {
-    std::vector<double> values;
-    for (int i = 0; i < arguments.passes; ++i) values.push_back(measure());
-    figures.add(std::move(name), median(std::move(values)), std::move(unit), std::move(remark));
+    figures.add(std::move(name), median_of(arguments.passes, measure), std::move(unit), std::move(remark));
   };
   add("queue_items_per_s", [] { return queue_items_per_s(64); }, "1/s", "two threads, pushed 64 at once");
   add("queue_single_items_per_s", [] { return queue_items_per_s(1); }, "1/s", "two threads, pushed one by one");
@@ -168,10 +165,7 @@ int run(const Arguments& arguments) {
 void add_bench_async(CLI::App& bench, Action& action) {
   auto* verb = bench.add_subcommand("async", "Queues, tasks, counters, histograms and settings of event loops");
   auto arguments = std::make_shared<Arguments>();
-  verb->add_option("--passes", arguments->passes, "Timed passes; the median counts")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  verb->add_flag("--json", arguments->json, "One JSON object a line");
+  add_pass_options(*verb, arguments->passes, arguments->json);
   verb->callback([&action, arguments] { action = [arguments] { return run(*arguments); }; });
   verb->footer("Example: marketprism bench async --json");
 }

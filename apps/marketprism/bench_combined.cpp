@@ -244,10 +244,7 @@ void add_bench_combined(CLI::App& bench, Action& action) {
   verb->add_option("--pages", arguments->pages, "Pages a pass; a tenth where each has a connection of its own")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  verb->add_option("--passes", arguments->passes, "Timed passes; the median counts")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  verb->add_flag("--json", arguments->json, "One JSON object a line");
+  add_pass_options(*verb, arguments->passes, arguments->json);
   verb->callback([&action, arguments] { action = [arguments] { return run(*arguments); }; });
   verb->footer("Example: marketprism bench combined");
 }

@@ -165,13 +165,6 @@ double heap_profiler_cost_percent(int passes) {
   return median(std::move(costs));
 }
 
-template <class Measure>
-double median_of(int passes, Measure&& measure) {
-  std::vector<double> values;
-  for (int i = 0; i < passes; ++i) values.push_back(measure());
-  return median(std::move(values));
-}
-
 int run(const Arguments& arguments) {
   Figures figures;
   const auto add = [&](const std::string& name, auto pair, auto in_batch) {
@@ -197,10 +190,7 @@ int run(const Arguments& arguments) {
 void add_bench_memory(CLI::App& bench, Action& action) {
   auto* verb = bench.add_subcommand("memory", "Object pools beside glibc and boost::pool, 256-byte objects");
   auto arguments = std::make_shared<Arguments>();
-  verb->add_option("--passes", arguments->passes, "Timed passes; the median counts")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  verb->add_flag("--json", arguments->json, "One JSON object a line");
+  add_pass_options(*verb, arguments->passes, arguments->json);
   verb->callback([&action, arguments] { action = [arguments] { return run(*arguments); }; });
   verb->footer("Example: marketprism bench memory --json");
 }

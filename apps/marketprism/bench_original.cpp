@@ -296,10 +296,7 @@ int run(const Arguments& arguments) {
 void add_bench_original(CLI::App& bench, Action& action) {
   auto* verb = bench.add_subcommand("original", "The tests the Python original published, beside its claims");
   auto arguments = std::make_shared<Arguments>();
-  verb->add_option("--passes", arguments->passes, "Timed passes; the median counts")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  verb->add_flag("--json", arguments->json, "One JSON object a line");
+  add_pass_options(*verb, arguments->passes, arguments->json);
   verb->callback([&action, arguments] { action = [arguments] { return run(*arguments); }; });
   verb->footer("Example: marketprism bench original");
 }

@@ -224,13 +224,10 @@ int run(const Arguments& arguments) {
 void add_bench_pool(CLI::App& bench, Action& action) {
   auto* verb = bench.add_subcommand("pool", "Acquire and release of connections that cost nothing");
   auto arguments = std::make_shared<Arguments>();
-  verb->add_option("--passes", arguments->passes, "Timed passes; the median counts")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
   verb->add_option("--scale", arguments->scale, "How much work a pass has: 0.01 for a short look")
       ->check(CLI::Range(0.001, 100.0))
       ->capture_default_str();
-  verb->add_flag("--json", arguments->json, "One JSON object a line");
+  add_pass_options(*verb, arguments->passes, arguments->json);
   verb->callback([&action, arguments] { action = [arguments] { return run(*arguments); }; });
   verb->footer("Example: marketprism bench pool --json");
 }

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "apps/marketprism/bench_tools.hpp"
 #include "apps/marketprism/event_output.hpp"
 #include "apps/marketprism/verbs.hpp"
 #include "marketprism/collector/replay.hpp"
@@ -172,10 +173,7 @@ void add_bench_replay(CLI::App& bench, Action& action) {
   auto* verb = bench.add_subcommand("replay", "Decoding, books and events of recordings, in memory, on one core");
   auto arguments = std::make_shared<Arguments>();
   verb->add_option("-e,--exchange", arguments->exchange, "Exchange of recordings that do not name it");
-  verb->add_option("--passes", arguments->passes, "Timed passes; the median counts")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  verb->add_flag("--json", arguments->json, "One JSON object a line");
+  add_pass_options(*verb, arguments->passes, arguments->json);
   verb->add_option("PATHS", arguments->paths, "Files and folders; default the four tapes in $MARKETPRISM_RECORDINGS");
   verb->callback([&action, arguments] { action = [arguments] { return run(*arguments); }; });
   verb->footer("Example: marketprism bench replay --json");

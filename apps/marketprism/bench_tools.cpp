@@ -1,5 +1,6 @@
 #include "apps/marketprism/bench_tools.hpp"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -67,6 +68,13 @@ double median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::ranges::nth_element(values, middle);
   return *middle;
+}
+
+void add_pass_options(CLI::App& verb, int& passes, bool& as_json) {
+  verb.add_option("--passes", passes, "Timed passes; the median counts")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  verb.add_flag("--json", as_json, "One JSON object a line");
 }
 
 Result<net::TlsContextPtr> client_tls(const std::string& ca_file) {

@@ -2,10 +2,15 @@
 #include <array>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "marketprism/base/error.hpp"
 #include "marketprism/net/tls_context.hpp"
+
+namespace CLI {
+class App;
+}
 
 namespace marketprism::app {
 
@@ -21,6 +26,17 @@ double wall_seconds();
 double resident_megabytes();
 /// The middle one (the upper of two); 0 when empty.
 double median(std::vector<double> values);
+
+/// The median of so many calls.
+template <class Measure>
+double median_of(int passes, Measure&& measure) {
+  std::vector<double> values;
+  for (int i = 0; i < passes; ++i) values.push_back(measure());
+  return median(std::move(values));
+}
+
+/// The options that most bench verbs have: --passes and --json.
+void add_pass_options(CLI::App& verb, int& passes, bool& as_json);
 
 /// For clients: trusts what the system trusts, and `ca_file` unless empty.
 Result<net::TlsContextPtr> client_tls(const std::string& ca_file);

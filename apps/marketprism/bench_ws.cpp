@@ -159,10 +159,7 @@ void add_bench_ws(CLI::App& bench, Action& action) {
   verb->add_option("--messages", arguments->messages, "Of one pass, over all connections")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  verb->add_option("--passes", arguments->passes, "Timed passes; the median counts")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  verb->add_flag("--json", arguments->json, "One JSON object a line");
+  add_pass_options(*verb, arguments->passes, arguments->json);
   verb->callback([&action, arguments] { action = [arguments] { return run(*arguments); }; });
   verb->footer("Example: marketprism bench ws --connections 1 --messages 5000000 --json");
 }
