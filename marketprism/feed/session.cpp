@@ -1,8 +1,9 @@
 #include "marketprism/feed/session.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
+
+#include "marketprism/exchange/held_events.hpp"
 
 namespace marketprism::feed {
 
@@ -192,12 +193,6 @@ std::int64_t position_of(UnixTime time) {
   return time == no_time ? no_sequence : static_cast<std::int64_t>(time.time_since_epoch().count());
 }
 
-std::int64_t number_in(std::string_view id) {
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(id.data(), id.data() + id.size(), number);
-  return error == std::errc() && end == id.data() + id.size() ? number : no_sequence;
-}
-
 }  // namespace
 
 void Session::on_payload(std::string_view name, UnixTime exchange_time, const market::Event::Payload& payload) {
@@ -218,7 +213,7 @@ void Session::on_trade(std::string_view name, UnixTime exchange_time, const mark
   SymbolState* symbol = symbol_of(name);
   if (symbol == nullptr) return;
   if (sequence == no_sequence) {
-    const std::int64_t id = number_in(trade.id);
+    const std::int64_t id = exchange::whole_number(trade.id).value_or(no_sequence);
     const bool has_number = id != no_sequence;
     if (!is_superseded(*symbol, EventType::trade, has_number ? id : position_of(exchange_time), !has_number))
       emit(*symbol, exchange_time, arrival_, trade);
