@@ -10,7 +10,11 @@ constexpr Nanoseconds tick_interval = std::chrono::milliseconds(50);
 
 Limits effective_limits(const Dialect& dialect, const VenueOptions& options) {
   Limits limits = options.limits.value_or(dialect.limits());
-  if (options.connection_lifetime.count() > 0) limits.connection_lifetime = options.connection_lifetime;
+  if (options.connection_lifetime.count() > 0) {
+    limits.connection_lifetime = options.connection_lifetime;
+    // A venue whose notice is longer than a connection lives would warn each one as soon as it is open.
+    limits.closing_notice = std::min(limits.closing_notice, limits.connection_lifetime / 4);
+  }
   if (options.enforces_limits || options.limits) return limits;
   // Pings stay: they are a habit of the venue, no limit.
   return {.connection_lifetime = limits.connection_lifetime,

@@ -100,7 +100,9 @@ Task<> WebSocketConnectionPool::State::run(std::shared_ptr<State> self, pool::Sl
 Task<bool> WebSocketConnectionPool::State::read_until_end(std::shared_ptr<State> self,
                                                           std::shared_ptr<Connection> connection) {
   for (;;) {
+    connection->is_being_read = true;
     const Result<> read = co_await connection->socket->read_some();
+    connection->is_being_read = false;
     for (;;) {
       if (connection->held_until != Instant::min()) co_await wait_until_released(self, connection);
       const auto message = connection->socket->next_message();
@@ -119,7 +121,7 @@ Task<> WebSocketConnectionPool::State::wait_until_released(std::shared_ptr<State
                                                            std::shared_ptr<Connection> connection) {
   const auto is_held = [&] {
     const bool is_alone = connection->predecessor && connection->predecessor->has_ended;
-    return !is_alone && !self->is_gone && !connection->is_closing && self->loop.refresh_now() < connection->held_until;
+    return !is_alone && !self->is_gone && !connection->is_muted && self->loop.refresh_now() < connection->held_until;
   };
   while (is_held()) co_await self->loop.sleep_for(std::chrono::milliseconds(1));
   connection->predecessor.reset();
@@ -130,6 +132,10 @@ Task<> WebSocketConnectionPool::State::say_goodbye(std::shared_ptr<State> self, 
                                                    pool::CloseReason reason) {
   if (connection->is_muted)
     self->handler.on_close(connection->number, WebSocketCloseCode::normal, name_of(reason), true);
+  // A connection that is held has one before it to wait for, and then its own messages to deliver; whatever its reader
+  // does, it reads again within `handover_max`. Only then can the close rely on it to see the peer's answer.
+  while (!connection->is_being_read && connection->socket->is_open() && !self->is_gone)
+    co_await self->loop.sleep_for(std::chrono::milliseconds(1));
   const Instant deadline = self->loop.refresh_now() + self->options.close_timeout;
   // Closing is best effort: whether the peer answers changes nothing for us.
   static_cast<void>(co_await connection->socket->close(WebSocketCloseCode::normal, "", deadline));

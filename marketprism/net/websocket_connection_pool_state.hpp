@@ -32,8 +32,9 @@ struct WebSocketConnectionPool::State : std::enable_shared_from_this<State> {
     std::uint32_t number = 0;
     std::unique_ptr<WebSocketConnection> socket;
     Instant pinged_at{};
-    bool is_closing = false;  // by us
-    bool is_muted = false;    // it is dead to us: what it still says is not heard
+    bool is_being_read = false;  // its reader waits for bytes
+    bool is_closing = false;     // by us
+    bool is_muted = false;       // it is dead to us: what it still says is not heard
     bool has_ended = false;
     std::shared_ptr<Connection> predecessor;  // is not read on before that one has said all
     Instant held_until = Instant::min();      // nor before this

@@ -41,6 +41,10 @@ class Venue {
     for (const auto& [connection, names] : subscribed_) all += connection->statistics().pongs_received;
     return all;
   }
+  /// Reads nothing for so long after the first request on a connection, a close least of all.
+  void pause_after_first_request(Nanoseconds pause) { pause_ = pause; }
+  /// Messages of data sent, over all connections.
+  [[nodiscard]] int sent() const { return sent_; }
   /// No more data of this stream.
   void mute(std::string stream) { muted_ = std::move(stream); }
   /// Sends this on all connections.
@@ -51,7 +55,7 @@ class Venue {
   void publish() {
     for (const auto& [connection, names] : subscribed_) {
       for (const auto& name : names) {
-        if (name != muted_) static_cast<void>(connection->send_text("data " + name));
+        if (name != muted_) send_data(*connection, name);
       }
     }
   }
@@ -92,9 +96,18 @@ class Venue {
     async::Timer timer([](void* self) { static_cast<Cut*>(self)->make(); }, &cut);
     if (cut_after_.count() > 0) loop_.timers().arm(timer, loop_.refresh_now() + cut_after_);
     while (co_await connection.read_some()) {
-      while (const auto message = connection.next_message()) answer(connection, std::string(message->data));
+      bool is_first = false;
+      while (const auto message = connection.next_message()) {
+        is_first = subscribed_[&connection].empty();
+        answer(connection, std::string(message->data));
+      }
+      if (is_first && pause_.count() > 0) co_await loop_.sleep_for(pause_);
     }
     subscribed_.erase(&connection);
+  }
+
+  void send_data(WebSocketConnection& connection, const std::string& name) {
+    if (connection.send_text("data " + name)) ++sent_;
   }
 
   void answer(WebSocketConnection& connection, const std::string& text) {
@@ -112,7 +125,7 @@ class Venue {
     for (const auto& one : names) {
       if (verb == "subscribe") {
         subscribed_[&connection].insert(one);
-        static_cast<void>(connection.send_text("data " + one));
+        send_data(connection, one);
       } else {
         subscribed_[&connection].erase(one);
       }
@@ -124,6 +137,8 @@ class Venue {
   std::uint16_t port_ = 0;
   Nanoseconds cut_after_{0};
   Nanoseconds ping_every_{0};
+  Nanoseconds pause_{0};
+  int sent_ = 0;
   int cuts_ = 0;
   int accepted_ = 0;
   std::string muted_;
@@ -141,6 +156,7 @@ class ToyHandler final : public WebSocketStreamHandler {
   int downs = 0;
   int lost = 0;
   int closed_by_us = 0;
+  bool warn_at_once = false;  // as if the venue were about to cut every connection as soon as it carries something
 
   std::string subscribe_text(std::span<const std::string> streams, std::int64_t id) override {
     return text("subscribe", streams, id);
@@ -160,7 +176,10 @@ class ToyHandler final : public WebSocketStreamHandler {
       pool->on_stream_message(connection, word);
     }
   }
-  void on_stream_up(std::string_view stream, std::uint32_t) override { up.emplace(stream); }
+  void on_stream_up(std::string_view stream, std::uint32_t connection) override {
+    up.emplace(stream);
+    if (warn_at_once) pool->announce_closing(connection);
+  }
   void on_stream_down(std::string_view stream, std::string_view) override {
     ++downs;
     went_down.emplace_back(stream);

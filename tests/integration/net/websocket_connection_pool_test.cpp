@@ -51,6 +51,31 @@ TEST_P(WebSocketConnectionPoolTest, RotatesWithoutABreak) {
   EXPECT_EQ(venue->subscribed().size(), 3U);
 }
 
+// A connection that waits for the one before it to say the rest is replaced itself, over and over.
+TEST_P(WebSocketConnectionPoolTest, ReplacesAConnectionThatIsStillTakingOver) {
+  options_.slots.streams_per_message = 3;
+  const auto venue = make_venue();
+  venue->pause_after_first_request(100ms);
+  const auto pool = make_pool(*venue);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(pool->subscribe("s" + std::to_string(i)));
+  until([&] { return handler_.up.size() == 3; });
+  handler_.warn_at_once = true;
+  pool->announce_closing(1);
+  until([&] {
+    venue->publish();
+    return pool->slot_stats().rotations >= 20;
+  });
+  handler_.warn_at_once = false;
+  const auto heard = [&] {
+    int all = 0;
+    for (const auto& [stream, count] : handler_.messages) all += count;
+    return all;
+  };
+  until([&] { return venue->open() == 1 && heard() == venue->sent(); });
+  EXPECT_EQ(handler_.downs, 0);
+  EXPECT_EQ(handler_.lost, 0);
+}
+
 TEST_P(WebSocketConnectionPoolTest, ARefusedStreamEnds) {
   options_.slots.streams_per_message = 1;
   const auto venue = make_venue();
