@@ -14,6 +14,7 @@ export function build(section) {
     {title: 'p99', text: (l) => milliseconds(l.lag.p99_ms), number: true},
     {title: 'Max', text: (l) => milliseconds(l.lag.max_ms), number: true},
     {title: 'Longest handler', text: (l) => (l.longest_handler ? `${milliseconds(l.longest_handler_ms)} ${l.longest_handler}` : '–')},
+    {title: 'Allocations', text: (l) => count(l.allocations), number: true},
     {title: 'Measured', text: (l) => count(l.lag.count), number: true},
   ], 'Event loops');
   parts.threads = table([

@@ -108,7 +108,8 @@ struct CollectorMetrics::Families {
   monitor::FamilyId cpu = counter("process_cpu_seconds", "", "Processor time used");
   monitor::FamilyId open_files = gauge("process_open_files", "", "File descriptors");
   monitor::FamilyId lag = histogram("loop_lag_seconds", "loop", "How long work waits for the event loop");
-
+  monitor::FamilyId allocations =
+      counter("loop_allocations", "loop", "Heap allocations of the loop's thread, without those for monitoring");
   monitor::FamilyId alarms = counter("loop_alarms", "", "Times an event loop stood still for 100 ms or more");
   monitor::FamilyId admin_requests = counter("admin_requests", "", "Requests to the admin API");
   monitor::FamilyId admin_failed = counter("admin_failed_connections", "", "Its connections ended by an error");

@@ -195,6 +195,7 @@ void CollectorMetrics::add(Scrape& scrape, const Picture& picture) const {
   }
   scrape.add(f_->cpu, {}, picture.cpu_s);
   scrape.add(f_->open_files, {}, picture.open_files);
+  scrape.add(f_->allocations, label_text({{"loop", "collector"}}), picture.loop.allocations);
   scrape.add(f_->alarms, {}, picture.alarm_count);
 }
 

@@ -7,6 +7,7 @@
 #include "marketprism/collector/monitoring_state.hpp"
 #include "marketprism/collector/picture_json.hpp"
 #include "marketprism/collector/venue_collector.hpp"
+#include "marketprism/memory/allocation_counter.hpp"
 #include "marketprism/monitor/call_on.hpp"
 #include "marketprism/monitor/json_writer.hpp"
 #include "marketprism/sink/batcher.hpp"
@@ -66,7 +67,8 @@ Monitoring::State::State(Watched what, std::unique_ptr<monitor::AdminServer> adm
       lag(registry.group(watched.loop).histogram(metrics.loop_lag(), monitor::label_text({{"loop", "collector"}}))),
       maker({watched.config.admin.late_after, watched.config.admin.stale_after}) {}
 
-LoopSnapshot Monitoring::State::take_loop_snapshot(bool with_uses) const {
+LoopSnapshot Monitoring::State::take_loop_snapshot(bool with_uses) {
+  const memory::AllocationCounter own;
   LoopSnapshot all;
   all.taken_at = watched.loop.refresh_now();
   all.wall_time = std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now());
@@ -77,6 +79,8 @@ LoopSnapshot Monitoring::State::take_loop_snapshot(bool with_uses) const {
   async::LoopStatistics loop = loop_statistics(watched.loop, "collector");
   all.longest_handler = loop.longest_handler;
   all.longest_handler_name = std::move(loop.longest_handler_name);
+  snapshot_allocations += own.count();
+  all.allocations = memory::thread_allocations() - snapshot_allocations;
   return all;
 }
 

@@ -68,7 +68,8 @@ struct Monitoring::State {
   void remember(const Picture& picture);
 
   // On the collector's loop.
-  LoopSnapshot take_loop_snapshot(bool with_uses) const;
+  std::uint64_t snapshot_allocations = 0;
+  LoopSnapshot take_loop_snapshot(bool with_uses);
   BookSnapshot take_book(const std::string& exchange, const std::string& symbol) const;
   std::vector<BookSummary> take_book_summaries() const;
   // On any thread.

@@ -191,6 +191,7 @@ std::string loops_json(const Picture& picture) {
   json.field("is_answering", picture.is_answering);
   json.field("longest_handler_ms", ms(picture.loop.longest_handler));
   json.field("longest_handler", picture.loop.longest_handler_name);
+  json.field("allocations", picture.loop.allocations);
   add_histogram(json, "lag", picture.loop.lag_ns);
   json.end_object().end_array().begin_array("alarms");
   for (const async::LoopAlarm& alarm : picture.alarms) {

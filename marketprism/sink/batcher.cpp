@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <pthread.h>
 #include <thread>
 #include <utility>
 
@@ -133,6 +134,7 @@ bool SinkThread::State::take_turns(const std::vector<Batcher*>& turns) {
 }
 
 void SinkThread::State::run() {
+  static_cast<void>(::pthread_setname_np(::pthread_self(), "sinks"));
   std::vector<Batcher*> turns;
   for (;;) {
     wake.wait(options.batch_age_max);

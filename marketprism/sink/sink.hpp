@@ -25,6 +25,7 @@ struct SinkStats {
   std::uint64_t files = 0;
   std::uint64_t buffered_rows = 0;   ///< taken in, in no file yet
   std::uint64_t buffered_bytes = 0;  ///< their memory
+  std::uint64_t parts_waiting = 0;   ///< files that take no more events and are being written, or next in line
   std::uint64_t inexact_values = 0;  ///< numbers whose digits do not survive the column's type
   std::uint64_t write_failures = 0;
   CountByType dropped{};  ///< "sink_storage": events for which there was no room because writing fails

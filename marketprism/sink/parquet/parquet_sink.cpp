@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -8,7 +9,7 @@
 
 #include <fmt/format.h>
 
-#include "marketprism/sink/parquet/part_table.hpp"
+#include "marketprism/sink/parquet/part_queue.hpp"
 #include "marketprism/sink/parquet/part_writer.hpp"
 #include "marketprism/sink/part_file.hpp"
 #include "marketprism/sink/sink.hpp"
@@ -28,13 +29,14 @@ std::int64_t day_of(UnixTime time) {
   return ns >= 0 ? ns / day_ns : (ns + 1) / day_ns - 1;
 }
 
-/// Gathers the events of each (exchange, type, date) in memory and writes them out as one Parquet file at the limits of
-/// rows, bytes and age. When writing fails, the rows are kept and tried again; new events are dropped, counted by type,
-/// only once `buffered_bytes_max` is reached.
+/// Gathers the events of each (exchange, type, date) in memory and gives them to a PartQueue as one Parquet file at the
+/// limits of rows, bytes and age. When writing fails, the rows are kept and tried again; new events are dropped,
+/// counted by type, only once `buffered_bytes_max` is reached. Where writing is merely slow, `write` waits for it
+/// there.
 class ParquetSink final : public Sink {
  public:
   ParquetSink(SinkOptions options, std::unique_ptr<PartWriter> writer)
-      : options_(std::move(options)), writer_(std::move(writer)) {}
+      : options_(std::move(options)), queue_(std::move(writer), options_.folder) {}
 
   [[nodiscard]] std::string_view name() const override { return "parquet"; }
   void write(const EventBatch& batch, Instant now) override;
@@ -46,35 +48,31 @@ class ParquetSink final : public Sink {
   }
 
  private:
-  struct Part {
-    std::string exchange;
-    market::EventType type{};
-    std::int64_t day = 0;
-    Instant begin{};
-    PartTable table;
-  };
-
   Part& part_of(const market::Event& event, Instant now);
   void take(const market::Event& event, Instant now);
   void make_room(Instant now);
-  bool flush(std::size_t index, Instant now);
-  Result<> write_part(Part& part);
-  void note(const Result<>& result, Instant now);
-  [[nodiscard]] bool may_write(Instant now) const { return !retry_at_ || now >= *retry_at_; }
+  void finish_part(std::size_t index);
+  void retry(Instant now);
+  void gather(Instant now);
+  void note(PartQueue::Outcome outcome, Instant now);
+  [[nodiscard]] bool is_full(const Part& part) const {
+    return part.table.rows() >= options_.rows_max || part.table.bytes() >= options_.part_bytes_max;
+  }
   [[nodiscard]] std::uint64_t buffered_bytes() const;
   void publish();
 
   SinkOptions options_;
-  std::unique_ptr<PartWriter> writer_;
-  std::vector<std::unique_ptr<Part>> parts_;
+  PartQueue queue_;
+  std::vector<std::unique_ptr<Part>> parts_;  // that take events
   Part* last_part_ = nullptr;
-  std::optional<Instant> retry_at_;  // set while writing fails
-  SinkStats counts_;                 // the thread's own; published into stats_
+  std::deque<std::unique_ptr<Part>> kept_;  // that wait until writing works again
+  std::optional<Instant> retry_at_;         // set while writing fails
+  SinkStats counts_;                        // the thread's own; published into stats_
   mutable std::mutex mutex_;
   SinkStats stats_;
 };
 
-ParquetSink::Part& ParquetSink::part_of(const market::Event& event, Instant now) {
+Part& ParquetSink::part_of(const market::Event& event, Instant now) {
   const std::int64_t day = day_of(event.receive_time);
   const auto is_its = [&](const Part& part) {
     return part.type == event.type() && part.day == day && part.exchange == event.exchange;
@@ -95,29 +93,48 @@ ParquetSink::Part& ParquetSink::part_of(const market::Event& event, Instant now)
 }
 
 std::uint64_t ParquetSink::buffered_bytes() const {
-  std::uint64_t sum = 0;
+  std::uint64_t sum = queue_.memory_bytes();
   for (const std::unique_ptr<Part>& part : parts_) sum += part->table.bytes();
+  for (const std::unique_ptr<Part>& part : kept_) sum += part->table.bytes();
   return sum;
 }
 
-/// Called before a batch: while too much is held in memory, writes the largest parts out.
+/// Called before a batch: while too much is held in memory, has the largest parts written and waits for it, unless
+/// writing fails.
 void ParquetSink::make_room(Instant now) {
-  while (may_write(now) && !parts_.empty() && buffered_bytes() >= options_.buffered_bytes_max) {
-    const auto largest = std::ranges::max_element(parts_, {}, [](const auto& part) { return part->table.bytes(); });
-    if (!flush(static_cast<std::size_t>(largest - parts_.begin()), now)) return;
+  retry(now);
+  while (buffered_bytes() >= options_.buffered_bytes_max) {
+    if (queue_.size() == 0) {
+      if (retry_at_ || parts_.empty()) return;
+      const auto largest = std::ranges::max_element(parts_, {}, [](const auto& part) { return part->table.bytes(); });
+      finish_part(static_cast<std::size_t>(largest - parts_.begin()));
+    }
+    note(*queue_.wait(), now);
   }
+}
+
+/// No more events for this part: it is written, or kept until writing works again.
+void ParquetSink::finish_part(std::size_t index) {
+  const auto at = parts_.begin() + static_cast<std::ptrdiff_t>(index);
+  if (last_part_ == at->get()) last_part_ = nullptr;
+  if (retry_at_) {
+    kept_.push_back(std::move(*at));
+  } else {
+    queue_.add(std::move(*at));
+  }
+  parts_.erase(at);
 }
 
 void ParquetSink::take(const market::Event& event, Instant now) {
   Part& part = part_of(event, now);
   part.table.append(event);
-  const bool is_full = part.table.rows() >= options_.rows_max || part.table.bytes() >= options_.part_bytes_max;
-  if (!is_full || !may_write(now)) return;
+  if (!is_full(part)) return;
   const auto index = std::ranges::find(parts_, &part, [](const auto& known) { return known.get(); }) - parts_.begin();
-  (void)flush(static_cast<std::size_t>(index), now);
+  finish_part(static_cast<std::size_t>(index));
 }
 
 void ParquetSink::write(const EventBatch& batch, Instant now) {
+  gather(now);
   make_room(now);
   // Only while writing fails can there still be too much.
   const bool has_room = buffered_bytes() < options_.buffered_bytes_max;
@@ -132,75 +149,84 @@ void ParquetSink::write(const EventBatch& batch, Instant now) {
   publish();
 }
 
-Result<> ParquetSink::write_part(Part& part) {
-  if (part.table.rows() == 0) return {};  // deltas without levels
-  const UnixTime midnight = unix_time_ns(part.day * day_ns);
-  const std::string folder = fmt::format("{}/type={}/exchange={}/date={}", options_.folder, name_of(part.type),
-                                         part.exchange, date_text(midnight));
-  const Result<FinishedPart> finished = writer_->write(part.table, folder);
-  if (!finished) return std::unexpected(finished.error());
-  counts_.rows += part.table.rows();
-  counts_.bytes += finished->bytes;
-  ++counts_.files;
-  return {};
+void ParquetSink::gather(Instant now) {
+  while (auto outcome = queue_.take()) note(std::move(*outcome), now);
 }
 
-/// Writes a part and forgets it; false: it is kept to be tried again.
-bool ParquetSink::flush(std::size_t index, Instant now) {
-  Part& part = *parts_[index];
-  const Result<> written = write_part(part);
-  note(written, now);
-  if (!written) return false;
-  counts_.inexact_values += part.table.inexact_values();
-  if (last_part_ == &part) last_part_ = nullptr;
-  parts_.erase(parts_.begin() + static_cast<std::ptrdiff_t>(index));
-  return true;
-}
-
-void ParquetSink::note(const Result<>& result, Instant now) {
-  const bool is_change = counts_.is_failing == result.has_value();
-  counts_.is_failing = !result.has_value();
-  counts_.last_error = result ? std::string() : result.error().to_string();
-  retry_at_ = result ? std::nullopt : std::optional(now + options_.retry_after);
-  if (!result) ++counts_.write_failures;
+void ParquetSink::note(PartQueue::Outcome outcome, Instant now) {
+  const Result<FinishedPart>& finished = outcome.finished;
+  const bool is_change = counts_.is_failing == finished.has_value();
+  counts_.is_failing = !finished.has_value();
+  counts_.last_error = finished ? std::string() : finished.error().to_string();
+  if (finished) {
+    retry_at_.reset();
+    if (outcome.rows > 0) ++counts_.files;
+    counts_.rows += outcome.rows;
+    counts_.bytes += finished->bytes;
+    counts_.inexact_values += outcome.inexact_values;
+    for (; !kept_.empty(); kept_.pop_front()) queue_.add(std::move(kept_.front()));
+  } else {
+    retry_at_ = now + options_.retry_after;
+    ++counts_.write_failures;
+    kept_.push_back(std::move(outcome.part));
+  }
   if (!is_change) return;
   publish();
-  if (options_.on_state) options_.on_state(result);
+  if (options_.on_state) options_.on_state(finished ? Result<>() : std::unexpected(finished.error()));
+}
+
+/// While writing fails, tries one part now and then; if that goes, the others follow.
+void ParquetSink::retry(Instant now) {
+  if (!retry_at_ || now < *retry_at_ || kept_.empty()) return;
+  retry_at_ = now + options_.retry_after;
+  queue_.add(std::move(kept_.front()));
+  kept_.pop_front();
 }
 
 void ParquetSink::tick(Instant now) {
-  for (std::size_t i = 0; i < parts_.size() && may_write(now);) {
-    const Part& part = *parts_[i];
-    const bool is_due = now - part.begin >= options_.age_max || part.table.rows() >= options_.rows_max ||
-                        part.table.bytes() >= options_.part_bytes_max;
-    if (!is_due || !flush(i, now)) ++i;
+  gather(now);
+  retry(now);
+  for (std::size_t i = 0; i < parts_.size();) {
+    if (now - parts_[i]->begin >= options_.age_max || is_full(*parts_[i])) {
+      finish_part(i);
+    } else {
+      ++i;
+    }
   }
   publish();
 }
 
 Result<> ParquetSink::close() {
-  Result<> first;
-  std::uint64_t lost_rows = 0;
-  for (const std::unique_ptr<Part>& part : parts_) {
-    Result<> written = write_part(*part);
-    counts_.inexact_values += part->table.inexact_values();
-    if (written) continue;
-    ++counts_.write_failures;
-    lost_rows += part->table.rows();
-    counts_.dropped[static_cast<std::size_t>(part->type)] += part->table.events();
-    if (first) first = std::move(written);
-  }
+  for (; !kept_.empty(); kept_.pop_front()) queue_.add(std::move(kept_.front()));
+  for (std::unique_ptr<Part>& part : parts_) queue_.add(std::move(part));
   parts_.clear();
   last_part_ = nullptr;
+  Result<> first;
+  std::uint64_t lost_rows = 0;
+  while (const auto outcome = queue_.wait()) {
+    counts_.inexact_values += outcome->inexact_values;
+    if (outcome->finished) {
+      if (outcome->rows > 0) ++counts_.files;
+      counts_.rows += outcome->rows;
+      counts_.bytes += outcome->finished->bytes;
+      continue;
+    }
+    ++counts_.write_failures;
+    lost_rows += outcome->rows;
+    counts_.dropped[static_cast<std::size_t>(outcome->type)] += outcome->events;
+    if (first) first = std::unexpected(outcome->finished.error());
+  }
   publish();
   if (first) return {};
   return fail_because(first.error(), fmt::format("{} rows could not be stored", lost_rows));
 }
 
 void ParquetSink::publish() {
-  counts_.buffered_rows = 0;
+  counts_.buffered_rows = queue_.rows();
   for (const std::unique_ptr<Part>& part : parts_) counts_.buffered_rows += part->table.rows();
+  for (const std::unique_ptr<Part>& part : kept_) counts_.buffered_rows += part->table.rows();
   counts_.buffered_bytes = buffered_bytes();
+  counts_.parts_waiting = queue_.size();
   const std::lock_guard lock(mutex_);
   stats_ = counts_;
 }

@@ -171,8 +171,12 @@ Result<FinishedPart> PartWriter::write(const PartTable& table, const std::string
     if (renamed) break;
     if (renamed.error().code != ErrorCode::already_exists) return give_up(renamed.error());
   }
-  if (const Result<> synced = sync_path(folder); !synced)
-    return fail_because(synced.error(), part.path + " is written, but");
+  if (const Result<> synced = sync_path(folder); !synced) {
+    // It will be written again; it must not be there twice.
+    std::error_code ignored;
+    std::filesystem::remove(part.path, ignored);
+    return give_up(synced.error());
+  }
   return part;
 }
 

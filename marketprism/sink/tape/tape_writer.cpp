@@ -4,6 +4,7 @@
 #include <atomic>
 #include <mutex>
 #include <optional>
+#include <pthread.h>
 #include <thread>
 #include <utility>
 
@@ -150,6 +151,7 @@ void TapeWriter::State::drain(Venue& venue, TapePort& port, Instant now) {
 }
 
 void TapeWriter::State::run_writer() {
+  static_cast<void>(::pthread_setname_np(::pthread_self(), "tape"));
   std::vector<Turn> turns;
   for (;;) {
     wake.wait(options.block_age_max);
@@ -189,6 +191,7 @@ void TapeWriter::State::sync_files() {
 }
 
 void TapeWriter::State::run_syncer() {
+  static_cast<void>(::pthread_setname_np(::pthread_self(), "tape-sync"));
   while (!is_closing) {
     sync_wake.wait(options.sync_every);
     if (!is_closing) sync_files();

@@ -1,4 +1,5 @@
 #include <map>
+#include <thread>
 #include <unistd.h>
 
 #include <gmock/gmock.h>
@@ -29,6 +30,15 @@ EventBatch batch_of(const std::vector<market::Event>& events) {
   EventBatch batch;
   for (const market::Event& event : events) batch.append(event);
   return batch;
+}
+
+/// Until nothing is being written.
+void settle(Sink& sink, Instant now) {
+  sink.tick(now);
+  while (sink.stats().parts_waiting > 0) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    sink.tick(now);
+  }
 }
 
 /// The rows of a query, columns joined by a bar.
@@ -134,10 +144,11 @@ TEST(ParquetSink, RotatesByRowsBytesAgeAndDate) {
     sink->write(batch_of({event_of(trade_of("1", "1", "1"), "S", ns)}), now);
   };
   for (int i = 0; i < 25; ++i) give(sample_ns + i, start);
+  settle(*sink, start);
   EXPECT_EQ(sink->stats().files, 2U);
-  sink->tick(start + std::chrono::seconds(59));
+  settle(*sink, start + std::chrono::seconds(59));
   EXPECT_EQ(sink->stats().files, 2U);
-  sink->tick(start + std::chrono::seconds(60));
+  settle(*sink, start + std::chrono::seconds(60));
   EXPECT_EQ(sink->stats().files, 3U);
   give(sample_ns + 1'000'000'000, start);
   give(sample_ns + 30, start);
@@ -152,8 +163,24 @@ TEST(ParquetSink, RotatesByRowsBytesAgeAndDate) {
   EventBatch batch;
   for (int i = 0; i < 20'000; ++i) batch.append(event_of(trade_of("1", "1", "1")));
   small->write(batch, start);
+  settle(*small, start);
   EXPECT_GT(small->stats().files, 3U);
   EXPECT_LT(small->stats().buffered_bytes, 300'000U);
+}
+
+TEST(ParquetSink, ASlowDiskHoldsTheWriterOfEventsAndLosesNothing) {
+  const TemporaryFolder folder;
+  const auto sink = sink_in({.folder = folder.path(), .part_bytes_max = 200'000, .buffered_bytes_max = 400'000});
+  constexpr std::uint64_t count = 200'000;
+  for (std::uint64_t i = 0; i < count;) {
+    EventBatch batch;
+    for (int n = 0; n < 1'000; ++n) batch.append(event_of(trade_of(std::to_string(i++), "1", "1")));
+    sink->write(batch, start);
+    ASSERT_LT(sink->stats().buffered_bytes, 900'000U);
+  }
+  ASSERT_TRUE(sink->close());
+  EXPECT_EQ(sink->stats().rows, count);
+  EXPECT_THAT(rows_of(folder.path(), "SELECT count(*), count(DISTINCT id) FROM trade"), ElementsAre("200000|200000"));
 }
 
 TEST(ParquetSink, ARestartNeverOverwrites) {
@@ -212,9 +239,11 @@ TEST(ParquetSink, AFullDiskIsToldOvercomeAndHarmsNothing) {
     sink->write(batch, now);
   };
   give(start);
+  settle(*sink, start);
   EXPECT_EQ(sink->stats().files, 1U);
   const std::string ballast = disk.folder().write("ballast", std::string(200UL << 10, 'x'));
   for (int i = 0; i < 3; ++i) give(start);
+  settle(*sink, start);
   ASSERT_EQ(states.size(), 1U);
   EXPECT_THAT(states[0], HasSubstr("No space left on device"));
   EXPECT_TRUE(sink->stats().is_failing);
@@ -248,10 +277,12 @@ TEST(ParquetSink, ATryThatSucceedsWritesEverythingKept) {
   const std::string ballast = disk.folder().write("ballast", std::string(256UL << 10, 'x'));
   std::vector<market::Event> events(150, event_of(trade_of("1", "1", "1")));
   sink->write(batch_of(events), start);
+  settle(*sink, start);
   ASSERT_EQ(states.size(), 1U);
   EXPECT_EQ(sink->stats().rows, 0U);
+  EXPECT_EQ(sink->stats().buffered_rows, 150U);
   std::filesystem::remove(ballast);
-  sink->tick(start + std::chrono::seconds(5));
+  settle(*sink, start + std::chrono::seconds(5));
   EXPECT_THAT(states, ElementsAre(::testing::_, "works"));
   ASSERT_TRUE(sink->close());
   EXPECT_EQ(rows_of(disk.path(), "SELECT count(*) FROM trade")[0], "150");
