@@ -44,7 +44,10 @@ void FrameRouter::on_frame(const tape::Frame& frame) {
       // What we closed ourselves had moved elsewhere before; what the venue or the network cut is lost.
       if (frame.direction == Direction::received) session->on_lost(frame.connection, frame.receive_time);
       return;
-    case FrameKind::connect: return;
+    case FrameKind::connect:
+      // A recording may go on with a new connection under the number of the one before.
+      session->on_lost(frame.connection, frame.receive_time);
+      return;
     case FrameKind::start:
       if (auto adapter = exchange::make_adapter(session->adapter().facts().name)) session->restart(std::move(*adapter));
       return;

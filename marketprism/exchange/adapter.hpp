@@ -21,6 +21,8 @@ struct BookMessage {
   std::string_view symbol;
   UnixTime exchange_time = no_time;
   bool is_snapshot = false;
+  bool is_whole =
+      false;  ///< a snapshot of a stream that brings nothing but snapshots (of few levels): no delta follows
   std::int64_t first_sequence = market::no_sequence;  ///< first update id contained (Binance `U`)
   std::int64_t last_sequence = market::no_sequence;   ///< last update id contained (`u`, `seqId`, `change_id`)
   std::int64_t previous_sequence =

@@ -8,8 +8,24 @@ using exchange::BookMessage;
 using exchange::BookRule;
 using market::no_sequence;
 
+namespace {
+
+/// Whether numbers are missing between the two, without overflow.
+bool is_hole(std::int64_t last, std::int64_t first) {
+  return first > last && static_cast<std::uint64_t>(first) - static_cast<std::uint64_t>(last) > 1;
+}
+
+/// The first number known to be there after a hole.
+std::int64_t after_hole(const BookMessage& delta) {
+  return delta.first_sequence != no_sequence ? delta.first_sequence : delta.last_sequence;
+}
+
+}  // namespace
+
 void BookSync::on_message(const BookMessage& message, Arrival arrival, BookSyncOutput& output) {
-  if (!message.is_snapshot) {
+  if (message.is_whole) {
+    on_whole(message, arrival, output);
+  } else if (!message.is_snapshot) {
     on_delta(message, arrival, output);
   } else if (rule_->snapshot == BookRule::Snapshot::rest) {
     on_rest_snapshot(message, arrival, output);
@@ -32,7 +48,7 @@ bool BookSync::is_covered(const BookMessage& delta, std::int64_t snapshot) const
 // futures run over all symbols, so the delta may start later than the snapshot's number plus one: `previous` tells.
 bool BookSync::joins(const BookMessage& delta, std::int64_t snapshot) const {
   if (delta.previous_sequence != no_sequence) return delta.previous_sequence <= snapshot;
-  return delta.first_sequence <= snapshot + 1;
+  return !is_hole(snapshot, delta.first_sequence);
 }
 
 BookSync::Verdict BookSync::judge(const BookMessage& delta) const {
@@ -44,7 +60,7 @@ BookSync::Verdict BookSync::judge(const BookMessage& delta) const {
   }
   if (rule_->chain == BookRule::Chain::contiguous) {
     if (delta.last_sequence <= last_) return Verdict::stale;
-    return delta.first_sequence <= last_ + 1 ? Verdict::next : Verdict::gap;
+    return is_hole(last_, delta.first_sequence) ? Verdict::gap : Verdict::next;
   }
   if (delta.previous_sequence == last_) {
     // A keep-alive (OKX: prevSeqId == seqId, no levels) says only that nothing is missing.
@@ -56,7 +72,24 @@ BookSync::Verdict BookSync::judge(const BookMessage& delta) const {
   return is_repeated ? Verdict::stale : Verdict::gap;
 }
 
+// Where deltas keep the book, one of fewer levels adds nothing to it.
+void BookSync::on_whole(const BookMessage& snapshot, Arrival arrival, BookSyncOutput& output) {
+  if (!is_of_wholes_ && (state_ == State::live || !held_.deltas.empty())) {
+    ++counters_.of_another_depth;
+    return;
+  }
+  const bool is_old = snapshot.last_sequence != no_sequence && snapshot.last_sequence <= last_ &&
+                      (snapshot.exchange_time == no_time || snapshot.exchange_time <= last_time_);
+  if (state_ == State::live && is_old) {
+    ++counters_.stale;
+    return;
+  }
+  take_snapshot(snapshot, arrival, output);
+  is_of_wholes_ = state_ == State::live;
+}
+
 void BookSync::on_delta(const BookMessage& delta, Arrival arrival, BookSyncOutput& output) {
+  if (is_of_wholes_) lose("sequence", after_hole(delta), arrival, output);  // a better stream has begun
   if (state_ == State::waiting) {
     if (rule_->snapshot == BookRule::Snapshot::in_band) {
       ++counters_.before_snapshot;
@@ -71,8 +104,7 @@ void BookSync::on_delta(const BookMessage& delta, Arrival arrival, BookSyncOutpu
     case Verdict::next: apply(delta, arrival, output); return;
     case Verdict::stale: ++counters_.stale; return;
     case Verdict::gap:
-      lose("sequence", delta.previous_sequence != no_sequence ? delta.previous_sequence : delta.first_sequence, arrival,
-           output);
+      lose("sequence", after_hole(delta), arrival, output);
       if (rule_->snapshot == BookRule::Snapshot::rest) hold(delta, arrival);
       return;
   }
@@ -100,6 +132,7 @@ void BookSync::on_rest_snapshot(const BookMessage& snapshot, Arrival arrival, Bo
 }
 
 void BookSync::take_snapshot(const BookMessage& snapshot, Arrival arrival, BookSyncOutput& output) {
+  is_of_wholes_ = false;
   const bool fits = book_.assign(snapshot.bids, snapshot.asks);
   state_ = State::live;
   is_joining_ = false;
@@ -141,7 +174,7 @@ void BookSync::publish(const BookMessage& message, Arrival arrival, BookSyncOutp
 
 void BookSync::lose(std::string_view reason, std::int64_t to_sequence, Arrival arrival, BookSyncOutput& output) {
   state_ = State::waiting;
-  is_joining_ = false;
+  is_joining_ = is_of_wholes_ = false;
   book_.clear();
   held_.clear();
   output.on_gap(reason, std::exchange(last_, no_sequence), to_sequence, arrival);

@@ -35,6 +35,7 @@ struct BookSyncCounters {
   std::uint64_t snapshots_unneeded = 0;  ///< REST snapshots while the book was valid
   std::uint64_t snapshots_too_old = 0;   ///< REST snapshots that end before the first delta held
   std::uint64_t held_dropped = 0;        ///< held deltas given up because too many were held
+  std::uint64_t of_another_depth = 0;    ///< books of few levels while deltas keep the whole one
 };
 
 /// Keeps one symbol's book true: joins snapshot and deltas by the venue's rule, checks every delta's sequence and
@@ -88,6 +89,7 @@ class BookSync {
   bool joins(const exchange::BookMessage& delta, std::int64_t snapshot) const;
   bool is_covered(const exchange::BookMessage& delta, std::int64_t snapshot) const;
   void on_delta(const exchange::BookMessage& delta, Arrival arrival, BookSyncOutput& output);
+  void on_whole(const exchange::BookMessage& snapshot, Arrival arrival, BookSyncOutput& output);
   void on_rest_snapshot(const exchange::BookMessage& snapshot, Arrival arrival, BookSyncOutput& output);
   void take_snapshot(const exchange::BookMessage& snapshot, Arrival arrival, BookSyncOutput& output);
   void apply(const exchange::BookMessage& delta, Arrival arrival, BookSyncOutput& output);
@@ -99,7 +101,8 @@ class BookSync {
   const exchange::Adapter* adapter_;
   const exchange::BookRule* rule_;
   State state_ = State::waiting;
-  bool is_joining_ = false;  // the next delta is the first after a REST snapshot
+  bool is_of_wholes_ = false;  // the book is the last one of a stream of snapshots
+  bool is_joining_ = false;    // the next delta is the first after a REST snapshot
   std::int64_t last_ = market::no_sequence;
   UnixTime last_time_ = no_time;
   market::OrderBook book_;

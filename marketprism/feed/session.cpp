@@ -14,8 +14,8 @@ using market::no_sequence;
 
 namespace {
 
-/// So long a connection that takes over may repeat what the one before has brought.
-constexpr auto handover_max = std::chrono::seconds(10);
+/// Who has not brought a type for so long has lost it to whoever does.
+constexpr auto owner_silence_max = std::chrono::seconds(10);
 
 void add_reason(std::vector<std::pair<std::string_view, std::uint64_t>>& counts, std::string_view reason) {
   for (auto& [name, count] : counts) {
@@ -44,9 +44,9 @@ struct Session::SymbolState {
   /// id, or else the exchange's time.
   struct Owner {
     std::uint32_t connection = 0;  // 0 before the first
-    std::uint32_t next = 0;        // a newer one that has begun to bring it, too
-    UnixTime next_since = no_time;
     std::int64_t position = no_sequence;
+    UnixTime exchange_time = no_time;
+    UnixTime heard = no_time;
   };
 
   std::string name;
@@ -163,27 +163,25 @@ Session::SymbolState* Session::symbol_of(std::string_view name) {
 }
 
 // Two connections bring the same stream while one takes over from the other. The newer one counts from where it brings
-// something new: what both bring is given once, whichever of them is behind.
-bool Session::is_superseded(SymbolState& symbol, EventType type, std::int64_t position, bool may_repeat) {
+// something new: what both bring is given once, whichever of them is behind. An owner that has fallen silent counts no
+// more, so that nothing is lost where numbers began anew, or an older connection is all that is left.
+bool Session::is_superseded(SymbolState& symbol, EventType type, const Place& place) {
   const std::uint32_t connection = arrival_.connection;
   if (connection == 0) return false;
   SymbolState::Owner& owner = symbol.owners[static_cast<std::size_t>(type)];
-  if (connection < owner.connection) {
-    ++stats_.superseded;
-    return true;
-  }
-  if (connection > owner.connection && owner.connection != 0) {
-    if (owner.next != connection) owner.next = connection, owner.next_since = arrival_.receive_time;
-    const bool is_behind = position != no_sequence && owner.position != no_sequence &&
-                           (position < owner.position || (position == owner.position && !may_repeat));
-    // Not for long: an exchange may have begun its numbers anew.
-    if (is_behind && arrival_.receive_time - owner.next_since < handover_max) {
+  if (owner.connection != 0 && connection != owner.connection) {
+    const bool is_known = place.position != no_sequence && owner.position != no_sequence;
+    const bool is_silent = arrival_.receive_time - owner.heard >= owner_silence_max;
+    const bool begins_anew = place.is_snapshot && place.time != no_time && place.time > owner.exchange_time;
+    const bool is_older = connection < owner.connection;
+    const bool is_same = is_known && place.position == owner.position && !place.may_repeat;
+    const bool is_behind = is_known && place.position < owner.position && !begins_anew;
+    if (is_same || ((is_older || is_behind) && !is_silent)) {
       ++stats_.superseded;
       return true;
     }
   }
-  owner.connection = connection;
-  owner.position = position;
+  owner = {connection, place.position, place.time, arrival_.receive_time};
   return false;
 }
 
@@ -203,7 +201,10 @@ void Session::on_payload(std::string_view name, UnixTime exchange_time, const ma
   const auto* const bbo = std::get_if<market::Bbo>(&payload);
   const bool is_numbered = bbo != nullptr && bbo->sequence != no_sequence;
   // Two messages may have one time, but not one number.
-  if (is_superseded(*symbol, type, is_numbered ? bbo->sequence : position_of(exchange_time), !is_numbered)) return;
+  const Place place{.position = is_numbered ? bbo->sequence : position_of(exchange_time),
+                    .time = exchange_time,
+                    .may_repeat = !is_numbered};
+  if (is_superseded(*symbol, type, place)) return;
   emit(*symbol, exchange_time, arrival_, payload);
 }
 
@@ -215,15 +216,16 @@ void Session::on_trade(std::string_view name, UnixTime exchange_time, const mark
   if (sequence == no_sequence) {
     const std::int64_t id = exchange::whole_number(trade.id).value_or(no_sequence);
     const bool has_number = id != no_sequence;
-    if (!is_superseded(*symbol, EventType::trade, has_number ? id : position_of(exchange_time), !has_number))
-      emit(*symbol, exchange_time, arrival_, trade);
+    const Place place{
+        .position = has_number ? id : position_of(exchange_time), .time = exchange_time, .may_repeat = !has_number};
+    if (!is_superseded(*symbol, EventType::trade, place)) emit(*symbol, exchange_time, arrival_, trade);
     return;
   }
   // Numbered trades need no owner: the number tells what is new, whichever connection brings it first.
   symbol->owners[static_cast<std::size_t>(EventType::trade)].connection = arrival_.connection;
   symbol->trades_are_numbered = true;
   SymbolState::Series& series = symbol->trades[trade.is_aggregate ? 1 : 0];
-  if (series.last != no_sequence && sequence != series.last + 1) {
+  if (series.last != no_sequence && sequence - 1 != series.last) {
     const bool is_repeated = sequence <= series.last && (exchange_time == no_time || exchange_time <= series.last_time);
     if (is_repeated) {
       ++stats_.duplicate_trades;
@@ -248,7 +250,10 @@ void Session::on_book(const BookMessage& message) {
   const bool is_in_band = adapter_->facts().book.snapshot == exchange::BookRule::Snapshot::in_band;
   if (is_in_band) {
     const bool is_live = symbol->book.state() == BookSync::State::live;
-    if (is_superseded(*symbol, EventType::book, is_live ? message.last_sequence : no_sequence, false)) return;
+    const Place place{.position = is_live ? message.last_sequence : no_sequence,
+                      .time = message.exchange_time,
+                      .is_snapshot = message.is_snapshot};
+    if (is_superseded(*symbol, EventType::book, place)) return;
   } else {
     std::uint32_t& owner = symbol->owners[static_cast<std::size_t>(EventType::book)].connection;
     owner = std::max(owner, arrival_.connection);

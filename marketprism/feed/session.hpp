@@ -117,7 +117,14 @@ class Session final : private exchange::DecodeHandler {
     if (frame_type_ == no_type) frame_type_ = static_cast<std::size_t>(type);
   }
   SymbolState* symbol_of(std::string_view name);
-  bool is_superseded(SymbolState& symbol, market::EventType type, std::int64_t position, bool may_repeat);
+  /// Where in its stream a payload stands.
+  struct Place {
+    std::int64_t position = market::no_sequence;  // whatever grows with time
+    UnixTime time = no_time;
+    bool may_repeat = false;  // two payloads may have one position
+    bool is_snapshot = false;
+  };
+  bool is_superseded(SymbolState& symbol, market::EventType type, const Place& place);
   void emit(SymbolState& symbol, UnixTime exchange_time, Arrival arrival, const market::Event::Payload& payload);
   void emit_gap(SymbolState& symbol, market::EventType channel, std::string_view reason, std::int64_t from,
                 std::int64_t to, Arrival arrival);

@@ -15,6 +15,11 @@
 //   {"stream":"btcusdt@kline_1m","data":{"e":"kline","E":…,"s":"BTCUSDT","k":{"t":…,"T":…,"i":"1m","o":"1","c":"1","h":"1","l":"1","v":"9","x":false}}}
 //   {"stream":"btcusdt@markPrice@1s","data":{"e":"markPriceUpdate","E":…,"s":"BTCUSDT","p":"61800.1","i":"61799.9","r":"0.0001","T":…}}
 //   {"stream":"btcusdt@forceOrder","data":{"e":"forceOrder","E":…,"o":{"s":"BTCUSDT","S":"SELL","p":"61000","q":"0.1","ap":"61010","T":…}}}
+//   an array of events where a stream is of all symbols: {"stream":"!markPrice@arr@1s","data":[{…},{…}]}, or bare
+//   {"stream":"btcusdt@depth5@100ms","data":{"lastUpdateId":160,"bids":[["61837.63","3.7"]],"asks":[]}}
+//     spot; futures send a depthUpdate there. Each is all there is to say of these levels. "@rpiDepth" is another book.
+//   {"stream":"btcusdt@depthSnapshot",…}, {"stream":"btcusdt@openInterest","data":{"symbol":"BTCUSDT",
+//     "openInterest":"26286.181"}}: REST answers as Tardis puts them among the frames
 //   {"result":null,"id":1}   {"error":{"code":2,"msg":"Invalid request"},"id":1}   {"e":"serverShutdown","E":…}
 
 namespace marketprism::exchange::binance {
@@ -33,24 +38,29 @@ UnixTime time_of(std::string_view text) {
   return value < 0 ? no_time : unix_time_by_digits(value);
 }
 
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
 constexpr Decoded bad_fields{Decoded::Kind::unreadable, "missing_or_bad_field"};
 
 }  // namespace
 
 Decoded Decoder::decode(std::string_view frame, DecodeHandler& handler) {
-  fields_.clear();
-  inner_.clear();
-  bids_.clear();
-  asks_.clear();
-  stream_ = previous_ = id_ = error_code_ = error_text_ = {};
+  begin_event();
+  stream_ = events_ = id_ = error_code_ = error_text_ = {};
   has_result_ = has_error_ = false;
   JsonReader json(frame);
+  if (json.peek() == JsonReader::Kind::array) {
+    events_ = json.skip();
+    return json.finish() ? emit_each(events_, handler) : Decoded::unreadable("not_whole_json");
+  }
   if (json.peek() != JsonReader::Kind::object) return Decoded::unreadable("not_an_object");
   json.enter_object();
   for (std::string_view key; json.next_key(key);) {
     if (key == "data") {
       if (json.peek() != JsonReader::Kind::object) {
-        json.skip();
+        const bool is_array = json.peek() == JsonReader::Kind::array;
+        const std::string_view value = json.skip();
+        if (is_array) events_ = value;
         continue;
       }
       if (!read_data(json)) break;
@@ -61,7 +71,46 @@ Decoded Decoder::decode(std::string_view frame, DecodeHandler& handler) {
     }
   }
   if (!json.finish()) return Decoded::unreadable("not_whole_json");
-  return emit(handler);
+  return events_.empty() ? emit(handler) : emit_each(events_, handler);
+}
+
+void Decoder::begin_event() {
+  fields_.clear();
+  inner_.clear();
+  bids_.clear();
+  asks_.clear();
+  previous_ = last_update_id_ = symbol_ = open_interest_ = time_ = {};
+}
+
+// The first that is not data says what the frame was, unless another is data.
+Decoded Decoder::emit_each(std::string_view events, DecodeHandler& handler) {
+  JsonReader json(events);
+  json.enter_array();
+  Decoded all = Decoded::unreadable("no_elements");
+  bool is_first = true;
+  while (json.next_element()) {
+    begin_event();
+    Decoded one = Decoded::unreadable("not_an_object");
+    if (json.peek() == JsonReader::Kind::object) {
+      if (!read_data(json)) return Decoded::unreadable("missing_or_bad_field");
+      one = emit(handler);
+    } else {
+      json.skip();
+    }
+    if (is_first || one.kind == Decoded::Kind::data) all = one;
+    is_first = false;
+  }
+  return all;
+}
+
+std::string_view Decoder::stream_kind() const {
+  const std::size_t at = stream_.find('@');
+  return at == stream_.npos ? std::string_view() : stream_.substr(at + 1);
+}
+
+UnixTime Decoder::match_time() const {
+  const UnixTime matched = time_of(fields_['T']);
+  return matched != no_time ? matched : time_of(fields_['E']);
 }
 
 bool Decoder::read_data(JsonReader& json) {
@@ -86,6 +135,8 @@ bool Decoder::read_value(JsonReader& json, std::string_view key) {
     }
   } else if (kind == JsonReader::Kind::object && key == "error") {
     return read_error(json);
+  } else if (kind == JsonReader::Kind::array && (key == "bids" || key == "asks")) {
+    return read_levels(json, key == "bids" ? bids_ : asks_);
   } else if (kind != JsonReader::Kind::object && kind != JsonReader::Kind::array) {
     const std::string_view value = json.text();
     if (key == "pu") previous_ = value;
@@ -93,6 +144,10 @@ bool Decoder::read_value(JsonReader& json, std::string_view key) {
     if (key == "code") error_code_ = value;
     if (key == "msg") error_text_ = value;
     if (key == "result") has_result_ = true;
+    if (key == "lastUpdateId") last_update_id_ = value;
+    if (key == "symbol") symbol_ = value;
+    if (key == "openInterest") open_interest_ = value;
+    if (key == "time") time_ = value;
     return !json.failed();
   }
   json.skip();
@@ -148,6 +203,8 @@ Decoded Decoder::emit(DecodeHandler& handler) {
     return Decoded::control();
   }
   if (type.empty() && fields_.has('B') && fields_.has('A')) return emit_bbo(handler);  // spot's bookTicker has no "e"
+  if (type.empty() && !last_update_id_.empty()) return emit_partial_book(handler);
+  if (type.empty() && !open_interest_.empty()) return emit_open_interest(handler);
   if (has_result_ || has_error_ || !error_code_.empty()) return emit_control(handler);
   return type.empty() ? Decoded::unreadable("no_event_type") : Decoded::ignored("event_of_another_type");
 }
@@ -166,20 +223,28 @@ Decoded Decoder::emit_trade(DecodeHandler& handler, bool is_aggregate) {
   market::Trade trade;
   trade.id = fields_[is_aggregate ? 'a' : 't'];
   trade.is_aggregate = is_aggregate;
-  trade.side = fields_['m'] == "true" ? market::Side::sell : market::Side::buy;  // "m": the buyer was the maker
+  const std::string_view buyer_is_maker = fields_['m'];
+  if (buyer_is_maker != "true" && buyer_is_maker != "false") return bad_fields;
+  trade.side = buyer_is_maker == "true" ? market::Side::sell : market::Side::buy;
   const std::int64_t number = integer_or(trade.id, no_sequence);
   if (fields_['s'].empty() || number == no_sequence || !Decimal::parse(fields_['p'], trade.price) ||
       !Decimal::parse(fields_['q'], trade.amount)) {
     return bad_fields;
   }
-  handler.on_trade(fields_['s'], time_of(fields_.has('T') ? fields_['T'] : fields_['E']), trade, number);
+  // Futures number what the insurance fund takes over and what is deleveraged (X: INSURANCE_FUND, ADL) among the
+  // trades. Nobody traded at that price in the market: only the number counts, as with trades of amount zero.
+  if (fields_.has('X') && fields_['X'] != "MARKET") trade.amount = Decimal();
+  handler.on_trade(fields_['s'], match_time(), trade, number);
   return Decoded::data();
 }
 
 Decoded Decoder::emit_book(DecodeHandler& handler) {
+  const std::string_view kind = stream_kind();
+  if (kind.starts_with("rpiDepth")) return Decoded::ignored("book_of_another_kind");
   BookMessage message;
+  message.is_snapshot = message.is_whole = kind.starts_with("depth") && kind.size() > 5 && is_digit(kind[5]);
   message.symbol = fields_['s'];
-  message.exchange_time = time_of(fields_.has('T') ? fields_['T'] : fields_['E']);
+  message.exchange_time = match_time();
   message.first_sequence = integer_or(fields_['U'], no_sequence);
   message.last_sequence = integer_or(fields_['u'], no_sequence);
   message.previous_sequence = integer_or(previous_, no_sequence);
@@ -191,13 +256,36 @@ Decoded Decoder::emit_book(DecodeHandler& handler) {
   return Decoded::data();
 }
 
+Decoded Decoder::emit_partial_book(DecodeHandler& handler) {
+  const std::size_t at = stream_.find('@');
+  symbol_of_stream_.assign(stream_.substr(0, at == stream_.npos ? 0 : at));
+  for (char& c : symbol_of_stream_) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  BookMessage message;
+  message.is_snapshot = true;
+  message.is_whole = stream_kind() != "depthSnapshot";
+  message.symbol = symbol_of_stream_;
+  message.exchange_time = match_time();
+  message.last_sequence = integer_or(last_update_id_, no_sequence);
+  if (message.symbol.empty() || message.last_sequence == no_sequence) return bad_fields;
+  message.bids = bids_;
+  message.asks = asks_;
+  handler.on_book(message);
+  return Decoded::data();
+}
+
+Decoded Decoder::emit_open_interest(DecodeHandler& handler) {
+  market::OpenInterest interest;
+  if (symbol_.empty() || !Decimal::parse(open_interest_, interest.amount)) return bad_fields;
+  handler.on_payload(symbol_, time_of(time_), interest);
+  return Decoded::data();
+}
+
 Decoded Decoder::emit_bbo(DecodeHandler& handler) {
-  // An empty side is sent as price 0 with amount 0.
+  // An empty side comes as price 0 with amount 0, and is given so: the digits are the venue's.
   const auto side = [this](char price_key, char amount_key, std::optional<Decimal>& price,
                            std::optional<Decimal>& amount) {
     Decimal p, a;
     if (!Decimal::parse(fields_[price_key], p) || !Decimal::parse(fields_[amount_key], a)) return false;
-    if (p.is_zero() && a.is_zero()) return true;
     price = p;
     amount = a;
     return true;
@@ -208,7 +296,7 @@ Decoded Decoder::emit_bbo(DecodeHandler& handler) {
     return bad_fields;
   }
   bbo.sequence = integer_or(fields_['u'], no_sequence);
-  handler.on_payload(fields_['s'], time_of(fields_.has('T') ? fields_['T'] : fields_['E']), bbo);
+  handler.on_payload(fields_['s'], match_time(), bbo);
   return Decoded::data();
 }
 
@@ -237,10 +325,10 @@ Decoded Decoder::emit_mark_price(DecodeHandler& handler) {
   const std::string_view symbol = fields_['s'];
   handler.on_payload(symbol, time, mark);
   if (Decimal::parse(fields_['i'], index.price)) handler.on_payload(symbol, time, index);
-  if (Decimal::parse(fields_['r'], funding.rate)) {  // empty for contracts that pay none
-    funding.funding_time = time_of(fields_['T']);
+  // Contracts that pay none have no rate, or the rate 0 at the time 0.
+  funding.funding_time = time_of(fields_['T']);
+  if (integer_or(fields_['T'], 0) != 0 && Decimal::parse(fields_['r'], funding.rate))
     handler.on_payload(symbol, time, funding);
-  }
   return Decoded::data();
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -46,11 +47,18 @@ class Decoder {
  private:
   static constexpr std::size_t levels_expected = 4096;
 
+  void begin_event();
   bool read_data(JsonReader& json);
   bool read_value(JsonReader& json, std::string_view key);
   bool read_error(JsonReader& json);
   bool read_letters(JsonReader& json, LetterFields& fields);
   Decoded emit(DecodeHandler& handler);
+  Decoded emit_each(std::string_view events, DecodeHandler& handler);
+  Decoded emit_partial_book(DecodeHandler& handler);
+  Decoded emit_open_interest(DecodeHandler& handler);
+  /// What follows the '@' in the stream's name, if the frame has one.
+  [[nodiscard]] std::string_view stream_kind() const;
+  [[nodiscard]] UnixTime match_time() const;
   Decoded emit_control(DecodeHandler& handler);
   Decoded emit_trade(DecodeHandler& handler, bool is_aggregate);
   Decoded emit_book(DecodeHandler& handler);
@@ -64,7 +72,13 @@ class Decoder {
   std::vector<market::Level> bids_;
   std::vector<market::Level> asks_;
   std::string_view stream_;
-  std::string_view previous_;  // "pu"
+  std::string_view events_;          // an array of them
+  std::string_view previous_;        // "pu"
+  std::string_view last_update_id_;  // of a book of few levels
+  std::string_view symbol_;          // where it is spelt out
+  std::string_view open_interest_;
+  std::string_view time_;  // the same
+  std::string symbol_of_stream_;
   std::string_view id_;
   std::string_view error_code_;
   std::string_view error_text_;

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "marketprism/exchange/held_events.hpp"
 #include "marketprism/exchange/levels.hpp"
 
 // Payloads, hand-written (sources in facts.hpp):
@@ -125,9 +126,10 @@ bool RestDecoder::read_symbol(JsonReader& json, Instrument& instrument) const {
     } else if (key == "contractType") {
       contract_type = json.text();
     } else if (key == "contractSize") {
-      instrument.contract_size = json.decimal();
+      Decimal::parse(json.text(), instrument.contract_size);
     } else if (key == "deliveryDate") {
-      instrument.expiry = unix_time_by_digits(json.integer());
+      const std::int64_t expiry = whole_number(json.text()).value_or(-1);
+      if (expiry >= 0) instrument.expiry = unix_time_by_digits(expiry);
     } else if (key == "filters" && json.peek() == JsonReader::Kind::array) {
       json.enter_array();
       while (json.next_element()) read_filter(json, instrument);
@@ -153,6 +155,8 @@ Decoded RestDecoder::decode_exchange_info(std::string_view body, DecodeHandler& 
   whole.skip();
   if (!whole.finish()) return Decoded::unreadable("not_whole_json");
   JsonReader json(body);
+  bool is_any = false;
+  bool is_any_bad = false;
   if (!json.enter_object()) return Decoded::unreadable("not_an_object");
   for (std::string_view key; json.next_key(key);) {
     if (key != "symbols" || json.peek() != JsonReader::Kind::array) {
@@ -161,12 +165,18 @@ Decoded RestDecoder::decode_exchange_info(std::string_view body, DecodeHandler& 
     }
     json.enter_array();
     while (json.next_element()) {
+      // One that cannot be read does not take the others with it.
+      JsonReader one(json.skip());
       Instrument instrument;
-      if (!read_symbol(json, instrument)) return Decoded::unreadable("missing_or_bad_field");
-      handler.on_instrument(std::move(instrument));
+      if (read_symbol(one, instrument)) {
+        handler.on_instrument(std::move(instrument));
+        is_any = true;
+      } else {
+        is_any_bad = true;
+      }
     }
   }
-  return Decoded::data();
+  return is_any_bad && !is_any ? Decoded::unreadable("missing_or_bad_field") : Decoded::data();
 }
 
 Decoded RestDecoder::decode_open_interest(std::string_view body, DecodeHandler& handler) {

@@ -40,7 +40,7 @@ bool read_side(JsonReader& json, std::vector<market::Level>& levels, HeldEvents:
 
 }  // namespace
 
-bool read_book(JsonReader& json, HeldEvents& held) {
+bool read_book(JsonReader& json, bool is_whole, HeldEvents& held) {
   std::string_view type, time, change_id, previous_id;
   BookMessage message;
   HeldEvents::Range bids;
@@ -72,7 +72,8 @@ bool read_book(JsonReader& json, HeldEvents& held) {
   const std::int64_t previous = whole_number(previous_id).value_or(0);
   message.exchange_time = time_of_ms(time);
   message.last_sequence = whole_number(change_id).value_or(market::no_sequence);
-  message.is_snapshot = type == "snapshot" || previous == 0;
+  message.is_whole = is_whole;
+  message.is_snapshot = is_whole || type == "snapshot" || previous == 0;
   if (!message.is_snapshot) message.previous_sequence = previous;
   if (json.failed() || !has_bids || !has_asks || message.symbol.empty() || message.exchange_time == no_time ||
       message.last_sequence == market::no_sequence) {

@@ -172,7 +172,8 @@ bool Decoder::read_data(JsonReader& json) {
   held_.clear();
   has_data_ = true;
   switch (topic_) {
-    case Topic::book: return read_book(json, held_);
+    // "book.X.none.10.100ms", "book.X.5.20.100ms": grouped, of few levels; "book.X.100ms" brings changes.
+    case Topic::book: return read_book(json, std::ranges::count(channel_, '.') == 4, held_);
     case Topic::trades: return read_trades(json);
     case Topic::ticker: return read_ticker(json);
     case Topic::quote: return read_quote(json);

@@ -126,8 +126,9 @@ bool read_instruments(std::string_view result, std::vector<Instrument>& instrume
   JsonReader json(result);
   if (!json.enter_array()) return false;
   while (json.next_element()) {
+    JsonReader one(json.skip());
     Row row;
-    if (!read_row(json, row)) return false;
+    if (!read_row(one, row)) continue;  // one that cannot be read does not take the others with it
     if (row.kind == "future" || row.kind == "option" || row.kind == "spot") instruments.push_back(instrument_of(row));
   }
   return json.finish();

@@ -226,7 +226,7 @@ bool Decoder::read_book(JsonReader& json) {
   BookMessage message;
   message.symbol = symbol_;
   message.exchange_time = time_of_ms(fields.time);
-  message.is_snapshot = topic_ == Topic::book_snapshots;
+  message.is_snapshot = message.is_whole = topic_ == Topic::book_snapshots;
   message.last_sequence = fields.sequence;
   message.previous_sequence = fields.previous_sequence;
   message.checksum = fields.checksum;
@@ -376,8 +376,10 @@ bool Decoder::read_liquidation(JsonReader& json) {
   }
   market::Liquidation liquidation;
   const UnixTime exchange_time = time_of_ms(time);
-  if (json.failed() || exchange_time == no_time || !read_side(side, liquidation.side) ||
-      !Decimal::parse(price, liquidation.price) || !Decimal::parse(amount, liquidation.amount)) {
+  if (json.failed()) return false;
+  if (price.empty()) return true;  // none is known yet: no reason to lose the others of the message
+  if (exchange_time == no_time || !read_side(side, liquidation.side) || !Decimal::parse(price, liquidation.price) ||
+      !Decimal::parse(amount, liquidation.amount)) {
     return false;
   }
   liquidations_.push_back(liquidation);

@@ -161,9 +161,10 @@ bool read_instruments(std::string_view data, std::vector<Instrument>& instrument
   JsonReader json(data);
   if (!json.enter_array()) return false;
   while (json.next_element()) {
+    JsonReader one(json.skip());
     Row row;
     Instrument instrument;
-    if (!read_row(json, row)) return false;
+    if (!read_row(one, row)) continue;  // one that cannot be read does not take the others with it
     if (set_kind(row, instrument)) instruments.push_back(instrument_of(row, instrument.kind));
   }
   return json.finish();

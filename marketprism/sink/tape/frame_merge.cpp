@@ -51,13 +51,21 @@ Result<> FrameMerge::open() {
     if (Result<> opened = open_part(i); !opened) return opened;
   }
   for (std::size_t i = 0; i < inputs_.size(); ++i) advance(i);
+  number_connections();
   return {};
+}
+
+/// By the time of their first frame, whatever the order they were named in: what begins later is the newer one.
+void FrameMerge::number_connections() {
+  std::vector<std::size_t> order = heap_;
+  std::ranges::sort(order, [this](std::size_t a, std::size_t b) { return is_before(a, b); });
+  std::uint32_t number = options_.connection;
+  for (const std::size_t index : order) inputs_[index].connection = number++;
 }
 
 Result<> FrameMerge::open_part(std::size_t index) {
   Input& input = inputs_[index];
   FileSourceOptions options = options_;
-  options.connection += static_cast<std::uint32_t>(index);
   if (options.exchange.empty() && options.exchange_of) options.exchange = options.exchange_of(input.parts[input.part]);
   Result<FileSource> source = FileSource::open(input.parts[input.part], std::move(options));
   if (!source) return std::unexpected(std::move(source).error());
@@ -107,6 +115,7 @@ bool FrameMerge::next(tape::Frame& frame) {
   if (heap_.empty()) return false;
   const std::size_t index = pop();
   frame = inputs_[index].head;
+  if (inputs_[index].source->format() != tape::Format::tape) frame.connection = inputs_[index].connection;
   delivered_ = index;
   return true;
 }

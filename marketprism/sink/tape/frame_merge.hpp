@@ -17,8 +17,8 @@ namespace marketprism::sink {
 /// thread.
 class FrameMerge {
  public:
-  /// `files` as recording_files() gives them. Frames of files that do not number connections get the place of their
-  /// file, counted from options.connection.
+  /// `files` as recording_files() gives them. Frames of files that do not number connections get a number for their
+  /// file, counted from options.connection: the later a file's first frame, the higher.
   FrameMerge(std::vector<std::string> files, FileSourceOptions options);
 
   /// Opens the files (of our tapes the first part each): fails if one of them cannot be opened. To be called once,
@@ -37,12 +37,14 @@ class FrameMerge {
     std::vector<std::string> parts;  // one, or those of a tape in order
     std::size_t part = 0;            // the one that is open, or is to be opened first
     std::optional<FileSource> source;
+    std::uint32_t connection = 0;
     tape::Frame head;
   };
 
   Result<> open_part(std::size_t index);
   void advance(std::size_t index);
   [[nodiscard]] bool is_before(std::size_t left, std::size_t right) const;
+  void number_connections();
   void push(std::size_t index);
   std::size_t pop();
 

@@ -57,6 +57,65 @@ TEST(Binance, AMarkPriceFrameBringsThreeThings) {
             1U);
 }
 
+TEST(Binance, BooksOfFewLevelsAreWhole) {
+  EXPECT_THAT(decode(*make_usd_margined(),
+                     R"({"stream":"x@depth5@100ms","data":{"e":"depthUpdate","E":1626992741037,"T":1626992741024,)"
+                     R"("s":"X","U":111,"u":120,"pu":110,"b":[["103","1"]],"a":[["104","1"]]}})"),
+              ElementsAre("whole X @1626992741024 last=120 previous=110 checksum=- bids=[103:1] asks=[104:1]"));
+  EXPECT_THAT(
+      decode(*make_spot(), R"({"stream":"xy@depth10","data":{"lastUpdateId":160,"bids":[["1","2"]],"asks":[]}})"),
+      ElementsAre("whole XY @- last=160 previous=- checksum=- bids=[1:2] asks=[]"));
+  EXPECT_THAT(
+      decode(*make_spot(), R"({"stream":"xy@depthSnapshot","data":{"lastUpdateId":160,"bids":[["1","2"]],"asks":[]}})"),
+      ElementsAre("snapshot XY @- last=160 previous=- checksum=- bids=[1:2] asks=[]"));
+  EXPECT_THAT(decode(*make_usd_margined(), R"({"stream":"x@rpiDepth@500ms","data":{"e":"depthUpdate","E":1,"T":2,)"
+                                           R"("s":"X","U":1,"u":2,"pu":0,"b":[],"a":[]}})"),
+              ElementsAre());
+}
+
+TEST(Binance, DecodesArraysOfEvents) {
+  const std::string one =
+      R"({"e":"markPriceUpdate","E":1626992741037,"s":"X","p":"2","i":"3","r":"0.1","T":1627027200000})";
+  const std::string two = R"({"e":"markPriceUpdate","E":1626992741037,"s":"Y_210924","p":"2","i":"3","r":"0","T":0})";
+  EXPECT_EQ(decode(*make_usd_margined(), R"({"stream":"!markPrice@arr@1s","data":[)" + one + "," + two + "]}").size(),
+            5U);
+  EXPECT_EQ(decode(*make_usd_margined(), "[" + two + ",7," + one + "]").size(), 5U);
+  DecodedLines none;
+  EXPECT_EQ(make_usd_margined()->decode("[]", none).reason, "no_elements");
+  EXPECT_EQ(make_usd_margined()->decode("[{\"e\":\"x\"}]", none).reason, "event_of_another_type");
+  EXPECT_EQ(make_usd_margined()->decode("[" + one, none).reason, "not_whole_json");
+  EXPECT_TRUE(none.empty());
+}
+
+TEST(Binance, ReadsOpenInterestAmongFrames) {
+  EXPECT_THAT(
+      decode(*make_usd_margined(), R"({"stream":"x@openInterest","data":{"symbol":"X","openInterest":"26286.181"}})"),
+      testing::SizeIs(1));
+}
+
+TEST(Binance, WhatNobodyTradedCountsAsANumberOnly) {
+  EXPECT_THAT(decode(*make_usd_margined(), R"({"e":"trade","E":2,"T":1626992741024,"s":"X","t":5,"p":"7","q":"3",)"
+                                           R"("X":"INSURANCE_FUND","m":true})"),
+              ElementsAre("trade 5 sell 7 0 X @1626992741024 seq=5"));
+  EXPECT_THAT(
+      decode(*make_usd_margined(),
+             R"({"e":"trade","E":1626992741024,"T":null,"s":"X","t":5,"p":"7","q":"3","X":"MARKET","m":false})"),
+      ElementsAre("trade 5 buy 7 3 X @1626992741024 seq=5"));
+  EXPECT_THAT(decode(*make_usd_margined(), R"({"e":"trade","E":2,"T":3,"s":"X","t":5,"p":"7","q":"3","m":null})"),
+              ElementsAre());
+}
+
+TEST(Binance, AnOddInstrumentDoesNotHideTheOthers) {
+  DecodedLines lines;
+  make_usd_margined()->decode_rest(
+      "/fapi/v1/exchangeInfo",
+      R"({"symbols":[{"symbol":"A","deliveryDate":4133404800000},{"symbol":"B","deliveryDate":null,"filters":7},)"
+      R"({"symbol":""},7,{"symbol":"C","contractSize":"x"}]})",
+      {}, lines);
+  ASSERT_EQ(lines.instruments.size(), 3U);
+  EXPECT_EQ(lines.instruments[2].symbol, "C");
+}
+
 TEST(Binance, TellsAcknowledgementsRefusalsAndShutdown) {
   const auto adapter = make_spot();
   EXPECT_THAT(decode(*adapter, R"({"result":null,"id":3})"), ElementsAre("subscribed id=3 stream= code=0 text="));

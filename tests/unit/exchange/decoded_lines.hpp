@@ -26,8 +26,10 @@ class DecodedLines final : public DecodeHandler {
   }
   void on_book(const BookMessage& m) override {
     lines.push_back(fmt::format("{} {} {} last={} previous={} checksum={} bids={} asks={}",
-                                m.is_snapshot ? "snapshot" : "delta", m.symbol, at(m.exchange_time),
-                                number(m.last_sequence), number(m.previous_sequence),
+                                m.is_whole      ? "whole"
+                                : m.is_snapshot ? "snapshot"
+                                                : "delta",
+                                m.symbol, at(m.exchange_time), number(m.last_sequence), number(m.previous_sequence),
                                 m.checksum ? std::to_string(*m.checksum) : "-", levels(m.bids), levels(m.asks)));
   }
   void on_instrument(market::Instrument&& instrument) override { instruments.push_back(std::move(instrument)); }

@@ -78,7 +78,7 @@ TEST_F(DeribitDecode, GroupedBooksAreSnapshots) {
   EXPECT_THAT(lines(notification("book.BTC-PERPETUAL.none.10.100ms",
                                  R"({"timestamp":1769246173071,"instrument_name":"BTC-PERPETUAL","change_id":5,)"
                                  R"("bids":[[89532.5,254900.0]],"asks":[[89533.0,91570.0]]})")),
-              ElementsAre("snapshot BTC-PERPETUAL @1769246173071 last=5 previous=- checksum=- bids=[89532.5:254900.0] "
+              ElementsAre("whole BTC-PERPETUAL @1769246173071 last=5 previous=- checksum=- bids=[89532.5:254900.0] "
                           "asks=[89533.0:91570.0]"));
 }
 

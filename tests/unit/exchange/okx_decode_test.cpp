@@ -83,7 +83,7 @@ TEST_F(OkxDecode, NumbersMayGoBackAfterMaintenance) {
 TEST_F(OkxDecode, Books5IsASnapshotEachTime) {
   EXPECT_THAT(lines(R"({"arg":{"channel":"books5","instId":"A"},"data":[{"asks":[["2","1","0","1"]],"bids":[],)"
                     R"("instId":"A","ts":"1597026383085","seqId":9}]})"),
-              ElementsAre("snapshot A @1597026383085 last=9 previous=- checksum=- bids=[] asks=[2:1]"));
+              ElementsAre("whole A @1597026383085 last=9 previous=- checksum=- bids=[] asks=[2:1]"));
 }
 
 TEST_F(OkxDecode, BestPrices) {

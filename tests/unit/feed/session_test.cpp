@@ -294,6 +294,48 @@ TEST_F(OkxSessionTest, ANewerConnectionThatIsAheadBringsItsSnapshot) {
   EXPECT_EQ(notes.take(), (Lines{"snapshot 100", "snapshot 105", "delta 106"}));
 }
 
+// A venue began its numbers anew, and one reconnected without a word about the connection before.
+TEST_F(OkxSessionTest, ALaterSnapshotCountsWhateverItsNumber) {
+  book("snapshot", -1, 1000, 1);
+  frame(R"({"arg":{"channel":"books","instId":"X"},"action":"snapshot","data":[{"asks":[["2","1","0","1"]],)"
+        R"("bids":[],"ts":"1597026384085","prevSeqId":-1,"seqId":10}]})",
+        2);
+  EXPECT_EQ(notes.take(), (Lines{"snapshot 1000", "snapshot 10"}));
+}
+
+TEST_F(OkxSessionTest, TwoConnectionsThatGoOnSideBySideGiveEverythingOnce) {
+  for (int id = 1; id < 20; ++id) {
+    trade(id, 1);
+    trade(id, 2);
+    if (id > 3) trade(id - 2, 3);
+    clock += 3'000'000'000;
+  }
+  EXPECT_EQ(notes.take().size(), 19U);
+}
+
+TEST_F(OkxSessionTest, AnOlderConnectionIsHeardAgainWhenTheNewerOneIsSilent) {
+  trade(1, 2);
+  trade(2, 1);
+  clock += 11'000'000'000;
+  trade(2, 1);
+  trade(3, 1);
+  EXPECT_EQ(notes.take(), (Lines{"trade 1", "trade 2", "trade 3"}));
+}
+
+// books5 beside books: each push is all there is of five levels.
+TEST_F(OkxSessionTest, BooksOfFewLevelsDoNotDisturbTheWholeOne) {
+  const auto five = [this](int sequence) {
+    frame(R"({"arg":{"channel":"books5","instId":"X"},"data":[{"asks":[["9","1","0","1"]],"bids":[["8","1","0","1"]],)"
+          R"("instId":"X","ts":"1597026383085","seqId":)" +
+          std::to_string(sequence) + "}]}");
+  };
+  book("snapshot", -1, 100, 7);
+  five(100);
+  book("update", 100, 101, 7);
+  five(101);
+  EXPECT_EQ(notes.take(), (Lines{"snapshot 100", "delta 101"}));
+}
+
 class FuturesSessionTest : public SessionTest {
  protected:
   FuturesSessionTest() : SessionTest("binance-futures") {}
@@ -310,7 +352,7 @@ TEST_F(FuturesSessionTest, JoinsWhereTheDeltaContainsOrFollowsTheSnapshot) {
   snapshot(100);
   EXPECT_EQ(notes.take(), (Lines{"snapshot 100", "delta 100", "delta 110"}));
   chained(120, 125, 115);
-  EXPECT_EQ(notes.take(), Lines{"gap book 110-115 sequence"});
+  EXPECT_EQ(notes.take(), Lines{"gap book 110-120 sequence"});
 }
 
 }  // namespace
