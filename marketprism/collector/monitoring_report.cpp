@@ -1,4 +1,8 @@
 // What is told of memory, and what the efficiency report is made of.
+#include <algorithm>
+#include <map>
+#include <utility>
+
 #include "marketprism/collector/monitoring_state.hpp"
 #include "marketprism/monitor/json_writer.hpp"
 
@@ -40,6 +44,42 @@ std::string Monitoring::State::memory_json(const Picture& picture) const {
   return text;
 }
 
+namespace {
+
+memory::ObjectPoolStatistics reuse_of(std::string name, std::uint64_t used, std::uint64_t made,
+                                      std::uint64_t object_bytes) {
+  memory::ObjectPoolStatistics one;
+  one.name = std::move(name);
+  one.object_bytes = object_bytes;
+  one.created = one.misses = one.live = made;
+  one.acquired = used;
+  one.hits = one.reused = used - std::min(made, used);
+  return one;
+}
+
+/// The memory that the way of the data uses again: places for events, by type, and the tape's blocks.
+std::vector<memory::ObjectPoolStatistics> reuse_of(const StoreSnapshot& store) {
+  std::map<market::EventType, sink::FlowStats> by_type;
+  for (const sink::FlowStats& flow : store.flows) {
+    sink::FlowStats& sum = by_type[flow.type];
+    sum.events += flow.events;
+    sum.new_places += flow.new_places;
+    sum.bytes += flow.bytes;
+  }
+  std::vector<memory::ObjectPoolStatistics> all;
+  for (const auto& [type, sum] : by_type) {
+    all.push_back(reuse_of("event " + std::string(name_of(type)), sum.events, sum.new_places,
+                           sum.bytes / std::max<std::uint64_t>(sum.events, 1)));
+  }
+  if (store.has_tape) {
+    const sink::BufferUses& blocks = store.tape.block_uses;
+    all.push_back(reuse_of("tape blocks", blocks.begun, blocks.made, sink::TapeWriterOptions().block_bytes_max));
+  }
+  return all;
+}
+
+}  // namespace
+
 monitor::EfficiencyInput Monitoring::State::efficiency_input(const Picture& picture) const {
   monitor::EfficiencyInput input;
   input.uptime_s = picture.uptime_s;
@@ -58,6 +98,7 @@ monitor::EfficiencyInput Monitoring::State::efficiency_input(const Picture& pict
       }
     }
   }
+  input.object_pools = reuse_of(picture.store);
   input.memory.rss = picture.memory.rss;
   input.memory.rss_peak = picture.memory.rss_peak;
   for (const memory::MemorySummary& one : picture.memory_trend) {

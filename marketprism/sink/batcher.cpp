@@ -15,6 +15,11 @@ constexpr std::size_t holes_max = 4096;  // symbols and channels; beyond it a ho
 Instant clock_now() { return std::chrono::time_point_cast<Nanoseconds>(std::chrono::steady_clock::now()); }
 UnixTime wall_now() { return std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now()); }
 
+std::size_t bytes_of(const market::Event& event) {
+  const auto* const book = std::get_if<market::Book>(&event.payload);
+  return sizeof event + (book == nullptr ? 0 : book->bids.size_bytes() + book->asks.size_bytes());
+}
+
 }  // namespace
 
 Batcher::Batcher(Wake& wake, BatcherOptions options)
@@ -99,6 +104,7 @@ void SinkThread::State::count(const EventBatch& batch) {
   const UnixTime now = wall_now();
   const std::lock_guard lock(mutex);
   FlowStats* flow = nullptr;
+  std::size_t place = 0;
   for (const market::Event& event : batch.events()) {
     if (flow == nullptr || flow->type != event.type() || flow->exchange != event.exchange) {
       const auto found = std::ranges::find_if(flows, [&](const std::unique_ptr<FlowStats>& known) {
@@ -114,6 +120,8 @@ void SinkThread::State::count(const EventBatch& batch) {
       }
     }
     ++flow->events;
+    flow->bytes += bytes_of(event);
+    if (place++ >= batch.used_places()) ++flow->new_places;
     if (event.receive_time != no_time) flow->delay_ns.add((now - event.receive_time).count());
   }
 }

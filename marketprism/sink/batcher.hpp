@@ -75,7 +75,9 @@ struct FlowStats {
   std::string exchange;
   market::EventType type{};
   std::uint64_t events = 0;
-  Histogram delay_ns;  ///< from the socket read (`receive_time`) to the sink's thread
+  std::uint64_t new_places = 0;  ///< of these, in memory that no event had used before
+  std::uint64_t bytes = 0;       ///< of the events and their levels, in memory
+  Histogram delay_ns;            ///< from the socket read (`receive_time`) to the sink's thread
 };
 
 struct SinkThreadOptions {

@@ -75,6 +75,7 @@ void EventBatch::append(const market::Event& event) {
 }
 
 void EventBatch::clear() {
+  used_places_ = std::max(used_places_, events_.size());
   events_.clear();
   arena_.clear();
   instruments_.clear();

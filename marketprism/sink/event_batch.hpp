@@ -49,6 +49,9 @@ class EventBatch {
   [[nodiscard]] const std::vector<market::Event>& events() const { return events_; }
   [[nodiscard]] bool empty() const { return events_.empty(); }
 
+  /// Places for events that earlier rounds have used: appending to them allocated nothing.
+  [[nodiscard]] std::size_t used_places() const { return used_places_; }
+
   /// Memory in use by the events.
   [[nodiscard]] std::size_t bytes() const { return events_.size() * sizeof(market::Event) + arena_.bytes(); }
 
@@ -60,6 +63,7 @@ class EventBatch {
   void own(T& payload);
 
   std::vector<market::Event> events_;
+  std::size_t used_places_ = 0;
   Arena arena_;
   std::vector<std::unique_ptr<market::Instrument>> instruments_;
   std::array<std::string_view, 64> symbols_{};  // the copies made last, by the address they were made from

@@ -41,6 +41,18 @@ enum class WhenFull : std::uint8_t {
   wait,  ///< the producer stands still until there is room. For offline work, never on an event loop.
 };
 
+/// How often buffers were filled, and how many of them had to be allocated for it.
+struct BufferUses {
+  std::uint64_t begun = 0;
+  std::uint64_t made = 0;
+
+  BufferUses& operator+=(const BufferUses& other) {
+    begun += other.begun;
+    made += other.made;
+    return *this;
+  }
+};
+
 /// Passes buffers that gather many items from one producer thread to one consumer thread and back: a bounded number of
 /// them, allocated as they are first needed and then used again. The producer pays one lock that is nearly always free
 /// and no allocation. The consumer may also take the buffer that is still being filled, so that nothing waits longer
@@ -107,6 +119,11 @@ class HandOver {
     has_room_.notify_all();
   }
 
+  [[nodiscard]] BufferUses uses() const {
+    const std::lock_guard lock(mutex_);
+    return {begun_, created_};
+  }
+
   /// Buffers with something in them.
   [[nodiscard]] std::size_t waiting() const {
     const std::lock_guard lock(mutex_);
@@ -118,6 +135,7 @@ class HandOver {
     if (free_.empty() && created_ < buffers_max_) {
       open_ = std::make_unique<Buffer>();
       ++created_;
+      ++begun_;
       return true;
     }
     if (free_.empty() && when_full_ == WhenFull::wait) {
@@ -127,6 +145,7 @@ class HandOver {
     if (free_.empty()) return false;
     open_ = std::move(free_.back());
     free_.pop_back();
+    ++begun_;
     return true;
   }
 
@@ -139,6 +158,7 @@ class HandOver {
   std::vector<std::unique_ptr<Buffer>> filled_;  // oldest first
   std::vector<std::unique_ptr<Buffer>> free_;
   std::size_t created_ = 0;
+  std::uint64_t begun_ = 0;
   bool is_closed_ = false;
 };
 

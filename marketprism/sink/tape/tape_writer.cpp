@@ -262,6 +262,7 @@ TapeStats TapeWriter::stats() const {
     for (const auto& port : venue->ports) {
       stats.dropped_frames += port->state_->dropped_frames.load(std::memory_order_relaxed);
       stats.dropped_bytes += port->state_->dropped_bytes.load(std::memory_order_relaxed);
+      stats.block_uses += port->state_->blocks.uses();
       stats.blocks_waiting += port->state_->blocks.waiting();
       stats.blocks_max += state_->options.blocks_max;
     }

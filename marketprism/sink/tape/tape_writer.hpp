@@ -40,6 +40,7 @@ struct TapeStats {
   std::uint64_t dropped_bytes = 0;   ///< payloads of those
   std::uint64_t write_failures = 0;
   std::uint64_t sync_failures = 0;
+  BufferUses block_uses;           ///< memory of blocks: filled, and allocated for it
   std::size_t blocks_waiting = 0;  ///< for the writer's thread, now
   std::size_t blocks_max = 0;      ///< how many may
   bool is_failing = false;

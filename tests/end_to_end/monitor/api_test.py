@@ -141,6 +141,9 @@ def check_verbs(collector):
     expect('the report names what was saved', code == 0 and '| binance REST |' in out and '## What to change' in out, out)
     code, out, _ = collector.run('report', '--format', 'json', '--url', collector.url)
     report = json.loads(out)
+    objects = {pool['name']: pool for pool in report['object_pools']}
+    expect('the report tells what memory was used again', objects['event trade']['acquired'] > 100 and
+           0 < objects['event trade']['reuse_rate'] <= 1 and report['bytes_not_allocated'] > 100000, objects)
     public = next(pool for pool in report['pools'] if pool['name'] == 'binance public')
     expect('streams that share a connection save dials', public['connections_saved'] == public['streams'] - public['opened'] > 0, public)
     code, out, _ = collector.run('report', '--format', 'html', '--url', collector.url)
