@@ -133,6 +133,13 @@ class ConnectionPool {
     return result;
   }
 
+  /// Closes the connections that are idle now; see `pool::LeasePool::close_idle`.
+  std::size_t close_idle() {
+    const std::size_t count = core().close_idle(loop().refresh_now());
+    state_->settle();
+    return count;
+  }
+
   [[nodiscard]] pool::PoolStats stats() const { return state_->core().stats(state_->loop().refresh_now()); }
   [[nodiscard]] pool::PoolGauges gauges() const { return state_->core().gauges(); }
   [[nodiscard]] std::vector<pool::ConnectionInfo> connections() const {

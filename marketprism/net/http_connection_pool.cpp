@@ -47,6 +47,7 @@ struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
     std::chrono::seconds hint{0};  // the keep-alive time last announced
     std::size_t users = 0;         // requests in progress
     bool is_started = false;
+    bool is_warm = false;
   };
 
   State(EventLoop& event_loop, HttpPoolOptions pool_options)
@@ -63,7 +64,8 @@ struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
   }
 
   Result<Host*> host_for(const wire::Url& url);
-  Result<Host*> add_host(const wire::Url& url, std::vector<pool::Endpoint> endpoints, bool is_warm);
+  [[nodiscard]] pool::PoolConfig host_config(bool is_warm) const;
+  Result<Host*> add_host(const wire::Url& url, std::vector<pool::Endpoint> endpoints);
   bool remove_unused_host();
   void learn(Host& host, HttpLease& lease) const;
   static Task<Result<PooledResponse>> request(std::shared_ptr<State> self, const wire::Url& url, Prepared prepared,
@@ -90,6 +92,7 @@ struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
   EventLoop& loop;
   HttpPoolOptions options;
   std::shared_ptr<pool::PermitLedger> permits;  // max_size over all hosts
+  bool has_own_permits = true;                  // else they are shared with other pools
   pool::RetryBudget budget;
   pool::ConnectBudget* connect_budget = nullptr;
   std::vector<std::unique_ptr<Host>> hosts;  // few: looked through faster than hashed
@@ -99,9 +102,17 @@ struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
   bool is_stopped = false;
 };
 
+// What the pool's options are for the connections to one host.
+pool::PoolConfig HttpConnectionPool::State::host_config(bool is_warm) const {
+  pool::PoolConfig config = options.config.connections;
+  config.max_size = options.config.per_host();
+  config.min_size = is_warm ? std::min(config.min_size, config.max_size) : 0;
+  config.max_idle_time = std::min(config.max_idle_time, options.config.keep_alive);
+  return config;
+}
+
 Result<HttpConnectionPool::State::Host*> HttpConnectionPool::State::add_host(const wire::Url& url,
-                                                                             std::vector<pool::Endpoint> endpoints,
-                                                                             bool is_warm) {
+                                                                             std::vector<pool::Endpoint> endpoints) {
   if (is_stopped) {
     return fail(ErrorCode::closed, fmt::format("pool '{}': it has been stopped", options.config.connections.name),
                 true);
@@ -110,11 +121,8 @@ Result<HttpConnectionPool::State::Host*> HttpConnectionPool::State::add_host(con
     return fail(ErrorCode::exhausted, fmt::format("pool '{}': {} hosts are in use, as many as hosts_max allows",
                                                   options.config.connections.name, hosts.size()));
   }
-  pool::PoolConfig config = options.config.connections;
+  pool::PoolConfig config = host_config(false);
   config.name += " " + name_of(url);
-  config.max_size = options.config.per_host();
-  config.min_size = is_warm ? std::min(config.min_size, config.max_size) : 0;
-  config.max_idle_time = std::min(config.max_idle_time, options.config.keep_alive);
   HttpConnector connector(loop, options.tls, options.connection, url.is_secure() ? url.host : std::string(),
                           options.route);
   auto made = Pool::create(loop, std::move(config), std::move(endpoints), std::move(connector));
@@ -132,7 +140,7 @@ Result<HttpConnectionPool::State::Host*> HttpConnectionPool::State::host_for(con
   Host* host = find_host(url);
   if (host == nullptr) {
     std::vector<pool::Endpoint> endpoints{{url.host, url.port, url.is_secure(), "", 0, 1}};
-    auto added = add_host(url, std::move(endpoints), false);
+    auto added = add_host(url, std::move(endpoints));
     if (!added) return std::unexpected(std::move(added.error()));
     host = *added;
   }
@@ -269,20 +277,60 @@ Result<HttpConnectionPool> HttpConnectionPool::create(EventLoop& loop, HttpPoolO
 void HttpConnectionPool::use_connect_budget(pool::ConnectBudget& budget) { state_->connect_budget = &budget; }
 
 Result<> HttpConnectionPool::set_endpoints(const wire::Url& url, std::vector<pool::Endpoint> endpoints) {
-  if (state_->find_host(url) != nullptr) {
-    return fail(ErrorCode::already_exists,
-                State::name_of(url) + " is in use already: set its endpoints before the first request");
-  }
-  auto added = state_->add_host(url, std::move(endpoints), false);
+  if (State::Host* const host = state_->find_host(url)) return host->pool.set_endpoints(std::move(endpoints));
+  auto added = state_->add_host(url, std::move(endpoints));
   if (!added) return std::unexpected(std::move(added.error()));
   return {};
 }
 
+Result<> HttpConnectionPool::use_ledger(std::shared_ptr<pool::PermitLedger> ledger) {
+  if (!state_->hosts.empty()) {
+    return fail(ErrorCode::invalid_argument,
+                "pool '" + name() + "': it has connections already; give it a ledger before the first request", true);
+  }
+  state_->permits = std::move(ledger);
+  state_->has_own_permits = false;
+  return {};
+}
+
+Result<> HttpConnectionPool::reconfigure(const pool::HttpPoolConfig& config) {
+  if (auto ok = config.validate(); !ok) return ok;
+  pool::HttpPoolConfig& mine = state_->options.config;
+  pool::HttpPoolConfig changed = config;
+  changed.connections.name = mine.connections.name;
+  changed.connections.type = mine.connections.type;
+  changed.connections.seed = mine.connections.seed;
+  changed.dns_ttl = mine.dns_ttl;
+  changed.read_timeout = mine.read_timeout;
+  changed.proxy = mine.proxy;
+  mine = std::move(changed);
+  state_->budget.reconfigure(mine.retry_budget);
+  if (state_->has_own_permits) state_->permits->resize(static_cast<std::uint32_t>(mine.connections.max_size));
+  for (const auto& host : state_->hosts) {
+    if (auto ok = host->pool.reconfigure(state_->host_config(host->is_warm)); !ok) return ok;
+  }
+  return {};
+}
+
+Result<> HttpConnectionPool::resize(std::size_t max_size, std::size_t max_per_host) {
+  pool::HttpPoolConfig config = state_->options.config;
+  config.connections.max_size = max_size;
+  config.connections.min_size = std::min(config.connections.min_size, max_size);
+  config.max_per_host = max_per_host;
+  return reconfigure(config);
+}
+
+std::size_t HttpConnectionPool::close_idle() {
+  std::size_t count = 0;
+  for (const auto& host : state_->hosts) count += host->pool.close_idle();
+  return count;
+}
+
 Result<> HttpConnectionPool::keep_warm(const wire::Url& url) {
-  const std::size_t min_size = std::min(state_->options.config.connections.min_size, state_->options.config.per_host());
   auto host = state_->host_for(url);
   if (!host) return std::unexpected(std::move(host.error()));
-  return (*host)->pool.resize(min_size, state_->options.config.per_host());
+  (*host)->is_warm = true;
+  return (*host)->pool.reconfigure(state_->host_config(true));
 }
 
 HttpConnectionPool::Prepared HttpConnectionPool::prepare(std::string_view text, const HttpRequest& request,

@@ -89,10 +89,23 @@ class HttpConnectionPool {
   /// Dials are begun only as the budget allows. Before the first request; the budget outlives the pool.
   void use_connect_budget(pool::ConnectBudget& budget);
 
+  /// max_size then holds over all pools that share the ledger, on whatever event loop each runs; it is the ledger's
+  /// total, and max_size only bounds this pool's own part. The ledger needs room for one member a host and pool. Before
+  /// the first request.
+  Result<> use_ledger(std::shared_ptr<pool::PermitLedger> ledger);
+
   /// Where the connections for the origin of `url` lead, instead of its own host and port: replicas and standbys, by
-  /// priority and weight. The request's Host header and the certificate's name stay the url's. Before the first request
-  /// to it.
+  /// priority and weight. The request's Host header and the certificate's name stay the url's. Any time: connections to
+  /// places that are gone are closed now if idle, else when their request ends.
   Result<> set_endpoints(const wire::Url& url, std::vector<pool::Endpoint> endpoints);
+  /// Changes sizes and times of a running pool, `config.connections` as `pool::LeasePool::reconfigure` does it;
+  /// dns_ttl, read_timeout and proxy stay as they are. Requests under way keep their deadlines.
+  Result<> reconfigure(const pool::HttpPoolConfig& config);
+  /// Changes how many connections there may be over all hosts and to one host (0: half of them).
+  Result<> resize(std::size_t max_size, std::size_t max_per_host = 0);
+  /// Closes the connections that are idle now, to all hosts. How many.
+  std::size_t close_idle();
+
   /// Opens min_size connections to the origin of `url` now and keeps them up.
   Result<> keep_warm(const wire::Url& url);
 

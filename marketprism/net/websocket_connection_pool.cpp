@@ -171,6 +171,41 @@ void WebSocketConnectionPool::use_connect_budget(pool::ConnectBudget& budget) {
   state_->leases.use_connect_budget(budget);
 }
 
+void WebSocketConnectionPool::use_ledger(std::shared_ptr<pool::PermitLedger> ledger) {
+  state_->leases.use_ledger(std::move(ledger));
+}
+
+Result<> WebSocketConnectionPool::reconfigure(pool::PoolConfig config) {
+  auto done = state_->slots.reconfigure(std::move(config), state_->loop.refresh_now());
+  state_->pump();
+  return done;
+}
+
+Result<> WebSocketConnectionPool::resize(std::size_t max_size) {
+  auto done = state_->slots.resize(max_size, state_->loop.refresh_now());
+  state_->pump();
+  return done;
+}
+
+Result<> WebSocketConnectionPool::reconfigure_leases(pool::PoolConfig config) {
+  return state_->leases.reconfigure(std::move(config));
+}
+
+Result<> WebSocketConnectionPool::set_endpoints(const std::vector<wire::Url>& urls) {
+  const std::vector<pool::Endpoint> endpoints = endpoints_of(urls);
+  if (auto done = state_->slots.set_endpoints(endpoints, state_->loop.refresh_now()); !done) return done;
+  const pool::EndpointSet& known = state_->slots.endpoints();
+  state_->urls.resize(known.size());
+  for (std::uint32_t i = 0; i < known.size(); ++i) {
+    const auto named = std::ranges::find(endpoints, known[i]);
+    if (named != endpoints.end()) state_->urls[i] = urls[static_cast<std::size_t>(named - endpoints.begin())];
+  }
+  state_->pump();
+  return state_->leases.set_endpoints(endpoints);
+}
+
+std::size_t WebSocketConnectionPool::close_idle() { return state_->leases.close_idle(); }
+
 void WebSocketConnectionPool::start() {
   state_->slots.start(state_->loop.refresh_now());
   state_->pump();

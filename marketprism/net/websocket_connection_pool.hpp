@@ -85,7 +85,21 @@ class WebSocketConnectionPool {
 
   /// Shared by all pools that dial from the same address. Before `start`.
   void use_connect_budget(pool::ConnectBudget& budget);
+  /// Each connection that `acquire` lends also needs a permit of the ledger, which pools of other event loops may
+  /// share. Those that carry streams need none. Before the first `acquire`.
+  void use_ledger(std::shared_ptr<pool::PermitLedger> ledger);
   void start();
+
+  /// Changes limits and times of the connections that carry streams, while they run; see `pool::SlotPool::reconfigure`.
+  Result<> reconfigure(pool::PoolConfig config);
+  Result<> resize(std::size_t max_size);
+  /// The same for those that are lent; see `pool::LeasePool::reconfigure`.
+  Result<> reconfigure_leases(pool::PoolConfig config);
+  /// Changes the places to connect to, in order of preference. Streams move without a break, one connection at a time;
+  /// leases stay where they are until they end. `invalid_argument` when there is none.
+  Result<> set_endpoints(const std::vector<wire::Url>& urls);
+  /// Closes the connections for `acquire` that nobody holds now. How many.
+  std::size_t close_idle();
 
   /// Takes on a stream; it is up once the peer has acknowledged it. Without a message (see `on_stream_message`) for
   /// `silence_limit` (0: never) it is asked for anew on another connection. `already_exists`, `exhausted`, `closed`.

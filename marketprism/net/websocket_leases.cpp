@@ -23,6 +23,9 @@ Task<Result<WebSocketLease>> WebSocketLeases::acquire(Nanoseconds timeout, std::
         ConnectionPool<WebSocketConnectionPtr, WebSocketConnector>::create(loop_, config_, endpoints_, connector_);
     if (!made) co_return std::unexpected(std::move(made.error()));
     if (budget_ != nullptr) made->use_connect_budget(*budget_);
+    if (ledger_) {
+      if (auto ok = made->use_ledger(ledger_); !ok) co_return std::unexpected(std::move(ok.error()));
+    }
     pool_ = std::make_unique<Pool>(std::move(*made));
     pool_->connections.start();
   }
@@ -31,6 +34,24 @@ Task<Result<WebSocketLease>> WebSocketLeases::acquire(Nanoseconds timeout, std::
   if (!lease) co_return std::unexpected(std::move(lease.error()));
   co_return WebSocketLease(std::move(*lease));
 }
+
+Result<> WebSocketLeases::reconfigure(pool::PoolConfig config) {
+  config.name = config_.name;
+  config.type = config_.type;
+  config.seed = config_.seed;
+  if (auto ok = config.validate(); !ok) return ok;
+  config_ = std::move(config);
+  if (!pool_) return {};
+  return pool_->connections.reconfigure(config_);
+}
+
+Result<> WebSocketLeases::set_endpoints(std::vector<pool::Endpoint> endpoints) {
+  endpoints_ = std::move(endpoints);
+  if (!pool_) return {};
+  return pool_->connections.set_endpoints(endpoints_);
+}
+
+std::size_t WebSocketLeases::close_idle() { return pool_ ? pool_->connections.close_idle() : 0; }
 
 Task<std::size_t> WebSocketLeases::drain(Nanoseconds patience) {
   is_drained_ = true;

@@ -6,6 +6,7 @@
 
 #include "marketprism/net/websocket_lease.hpp"
 #include "marketprism/pool/connect_budget.hpp"
+#include "marketprism/pool/permit_ledger.hpp"
 #include "marketprism/pool/pool_config.hpp"
 
 namespace marketprism::net {
@@ -19,6 +20,13 @@ class WebSocketLeases {
 
   /// Before the first acquire.
   void use_connect_budget(pool::ConnectBudget& budget) { budget_ = &budget; }
+  void use_ledger(std::shared_ptr<pool::PermitLedger> ledger) { ledger_ = std::move(ledger); }
+
+  /// Any time.
+  [[nodiscard]] Result<> reconfigure(pool::PoolConfig config);
+  [[nodiscard]] Result<> set_endpoints(std::vector<pool::Endpoint> endpoints);
+  std::size_t close_idle();
+
   Task<Result<WebSocketLease>> acquire(Nanoseconds timeout, std::source_location where);
   Task<std::size_t> drain(Nanoseconds patience);
 
@@ -37,6 +45,7 @@ class WebSocketLeases {
   std::vector<pool::Endpoint> endpoints_;
   WebSocketConnector connector_;
   pool::ConnectBudget* budget_ = nullptr;
+  std::shared_ptr<pool::PermitLedger> ledger_;
   std::unique_ptr<Pool> pool_;
   bool is_drained_ = false;
 };

@@ -180,7 +180,7 @@ std::optional<CloseReason> LeasePool::reason_to_go(const Connection& connection,
   if (size() > config_.max_size) return CloseReason::evicted;
   if (connection.expires_at <= now) return CloseReason::lifetime;
   if (endpoints().is_removed(connection.attempt.endpoint)) return CloseReason::evicted;
-  if (is_yielding_ && ledger_->has_waiting()) {
+  if (is_yielding_ && ledger_->is_short()) {
     if (waiters_.empty() || now - connection.created_at >= config_.permit_tenure) return CloseReason::evicted;
   }
   return std::nullopt;
@@ -206,7 +206,7 @@ void LeasePool::release_claims(Connection& connection) {
 }
 
 void LeasePool::update_may_keep() {
-  if (is_yielding_ && !ledger_->has_waiting()) is_yielding_ = false;
+  if (is_yielding_ && !ledger_->is_short()) is_yielding_ = false;
   if (has_removed_) has_removed_ = endpoints().has_removed_in_use();
   may_keep_ = phase_ == Phase::running && size() <= config_.max_size && !is_yielding_ && leaving_ == 0 && !has_removed_;
 }

@@ -162,6 +162,9 @@ class LeasePool {
   /// Changes the limits of a running pool. Surplus idle connections are closed now, surplus active ones when returned.
   [[nodiscard]] Result<> resize(std::size_t min_size, std::size_t max_size, Instant now);
 
+  /// Closes the connections that are idle now: before a fork, after a change of networks, to make room. How many.
+  std::size_t close_idle(Instant now);
+
   /// Changes everything but name, type, seed, dial_backoff and ejection of a running pool, like `resize`. Dials and
   /// waiters keep the deadlines they have; the times of open connections are reckoned anew.
   [[nodiscard]] Result<> reconfigure(PoolConfig config, Instant now);

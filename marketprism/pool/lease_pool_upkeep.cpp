@@ -174,7 +174,7 @@ void LeasePool::permit_notice(PermitNotice notice, Instant now) {
     if (!is_in_permit_line_) ledger_->withdraw(ledger_member_);  // it was for a demand that has gone
     return;
   }
-  if (phase_ != Phase::running || !ledger_->has_waiting()) return;
+  if (phase_ != Phase::running || !ledger_->is_short()) return;
   if (idle_.empty()) {
     is_yielding_ = true;
     update_may_keep();
@@ -272,6 +272,13 @@ Result<> LeasePool::reconfigure(PoolConfig config, Instant now) {
   update_may_keep();
   pump(now);
   return {};
+}
+
+std::size_t LeasePool::close_idle(Instant now) {
+  const std::size_t count = idle_.size();
+  while (!idle_.empty()) evict_oldest_idle();
+  pump(now);
+  return count;
 }
 
 void LeasePool::shrink() {

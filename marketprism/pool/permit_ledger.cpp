@@ -43,14 +43,36 @@ bool PermitLedger::try_take(std::uint32_t member) {
 void PermitLedger::give_back(std::uint32_t member) {
   [[maybe_unused]] const bool had_one = decrement(members_[member].held);
   assert(had_one);
-  available_.fetch_add(1);
+  put_back();
   hand_out();
+}
+
+void PermitLedger::resize(std::uint32_t permits) {
+  assert(permits > 0);
+  const std::uint32_t before = total_.exchange(permits);
+  for (std::uint32_t i = before; i < permits; ++i) put_back();
+  if (before > permits) surplus_.fetch_add(before - permits);
+  settle_surplus();
+  hand_out();
+  for (std::uint32_t i = surplus_.load(); i > 0; --i) announce_shortage(no_member);
+}
+
+// Where too many are out, a permit that comes back ceases to be.
+void PermitLedger::put_back() {
+  if (!decrement(surplus_)) available_.fetch_add(1);
+  settle_surplus();  // the ledger may have been made smaller between these two
+}
+
+void PermitLedger::settle_surplus() {
+  while (surplus_.load() > 0 && decrement(available_)) {
+    if (!decrement(surplus_)) available_.fetch_add(1);
+  }
 }
 
 void PermitLedger::withdraw(std::uint32_t member) {
   Member& self = members_[member];
   if (self.wants.exchange(0) == 1) waiting_.fetch_sub(1);
-  while (decrement(self.reserved)) available_.fetch_add(1);
+  while (decrement(self.reserved)) put_back();
   hand_out();
 }
 
@@ -80,7 +102,7 @@ bool PermitLedger::take_reserved(Member& member) {
 void PermitLedger::hand_out() {
   while (waiting_.load() > 0 && decrement(available_)) {
     if (reserve_for_next()) continue;
-    available_.fetch_add(1);
+    put_back();
   }
 }
 

@@ -22,8 +22,8 @@ class PermitListener {
 
 /// Permits to open connections, shared by the pools of several event loops, so that max_size holds over all of them. A
 /// member that finds none left is put in line (one request each) and told when a permit has been reserved for it;
-/// permits go round the members in turn, so none starves. Any thread; lock-free. Made before its members, destroyed
-/// after them.
+/// permits go round the members in turn, so none starves. Any thread, no lock held while a listener is told. Made
+/// before its members, destroyed after them.
 class PermitLedger {
  public:
   explicit PermitLedger(std::uint32_t permits, std::uint32_t max_members = 64);
@@ -48,9 +48,17 @@ class PermitLedger {
   /// keeps the listener alive.
   void leave(std::uint32_t member);
 
+  /// Changes the number of permits, to at least 1. Permits that are out stay valid; where there are too many now,
+  /// members are told of the shortage, and what they give back is not given out again until the number is right.
+  void resize(std::uint32_t permits);
+
   /// True while some member waits for a permit. One relaxed load: fit for every release.
   bool has_waiting() const { return waiting_.load(std::memory_order_relaxed) > 0; }
-  std::uint32_t total() const { return total_; }
+  /// The same, or more permits are out than there should be: what is given back now does not stay.
+  bool is_short() const { return has_waiting() || surplus_.load(std::memory_order_relaxed) > 0; }
+  std::uint32_t total() const { return total_.load(); }
+  /// Permits that are out though the ledger was made smaller.
+  std::uint32_t surplus() const { return surplus_.load(); }
   /// Not taken and not reserved.
   std::uint32_t available() const { return static_cast<std::uint32_t>(available_.load()); }
   std::uint32_t held(std::uint32_t member) const { return members_[member].held.load(); }
@@ -67,15 +75,18 @@ class PermitLedger {
 
   static bool decrement(std::atomic<std::uint32_t>& value);
   bool take_reserved(Member& member);
+  void put_back();
+  void settle_surplus();
   void hand_out();
   bool reserve_for_next();
   void tell(Member& member, PermitNotice notice);
   void announce_shortage(std::uint32_t from);
 
-  const std::uint32_t total_;
+  std::atomic<std::uint32_t> total_;
   const std::uint32_t max_members_;
   std::unique_ptr<Member[]> members_;
   alignas(64) std::atomic<std::uint32_t> available_;
+  std::atomic<std::uint32_t> surplus_{0};
   std::atomic<std::int32_t> waiting_{0};  // may be -1 for the moment between two steps of try_take
   std::atomic<std::uint32_t> members_used_{0};
   std::atomic<std::uint32_t> cursor_{0};

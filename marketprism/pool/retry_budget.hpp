@@ -18,6 +18,9 @@ class RetryBudget {
  public:
   explicit RetryBudget(RetryBudgetConfig config = {}) : config_(config) {}
 
+  /// For the retries from now on; those in flight stay.
+  void reconfigure(RetryBudgetConfig config) { config_ = config; }
+
   /// How many retries may be in flight while `active` requests are.
   std::size_t limit(std::size_t active) const {
     return std::max(config_.floor, static_cast<std::size_t>(config_.share * static_cast<double>(active)));

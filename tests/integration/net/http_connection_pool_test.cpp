@@ -174,6 +174,75 @@ TEST_P(HttpConnectionPoolTest, ADeadPrimaryIsLeftForTheStandby) {
   EXPECT_FALSE(pool.set_endpoints(origin, {}));
 }
 
+TEST_P(HttpConnectionPoolTest, MovesToOtherEndpointsWhileItRuns) {
+  const auto before = make_server();
+  const auto before_port = before->listen().value();
+  const auto after = make_server();
+  const auto after_port = after->listen().value();
+  auto pool = make_pool();
+  const auto origin = url(before_port);
+  EXPECT_TRUE(run(fetch(pool, origin)));
+  EXPECT_TRUE(pool.set_endpoints(origin, {{"127.0.0.1", after_port, GetParam(), "", 0, 1}}));
+  EXPECT_EQ(pool.summary().gauges.idle, 0U);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(run(fetch(pool, origin)));
+  EXPECT_EQ(before->statistics().requests, 1U);
+  EXPECT_EQ(after->statistics().requests, 3U);
+}
+
+TEST_P(HttpConnectionPoolTest, SizesAndTimesChangeWhileItRuns) {
+  const auto server = make_server();
+  const auto port = server->listen().value();
+  const auto other = make_server();
+  const auto other_port = other->listen().value();
+  auto pool = make_pool();
+  const auto hold = [&](std::uint16_t to, std::size_t count) {
+    std::vector<HttpLease> leases;
+    for (std::size_t i = 0; i < count; ++i) {
+      auto lease = run(pool.acquire(url(to), 200ms));
+      if (!lease) break;
+      leases.push_back(std::move(*lease));
+    }
+    return leases;
+  };
+  EXPECT_EQ(hold(port, 3).size(), 3U);
+  EXPECT_EQ(pool.summary().gauges.idle, 3U);
+  EXPECT_TRUE(pool.resize(2, 2));
+  EXPECT_EQ(pool.summary().gauges.idle, 2U);
+  {
+    const auto leases = hold(port, 3);
+    EXPECT_EQ(leases.size(), 2U);
+    EXPECT_TRUE(hold(other_port, 1).empty());  // two over all hosts
+  }
+  EXPECT_TRUE(pool.resize(3, 2));
+  const auto leases = hold(port, 2);
+  EXPECT_EQ(leases.size(), 2U);
+  EXPECT_EQ(hold(other_port, 1).size(), 1U);
+  EXPECT_EQ(pool.close_idle(), 1U);
+  EXPECT_EQ(pool.summary().gauges.size, 2U);
+  pool::HttpPoolConfig config = options_.config;
+  config.connections.max_size = 0;
+  EXPECT_FALSE(pool.reconfigure(config));
+  config.connections.max_size = 8;
+  config.keep_alive = 1ms;
+  EXPECT_TRUE(pool.reconfigure(config));
+}
+
+TEST_P(HttpConnectionPoolTest, SharesALimitWithAnotherPool) {
+  const auto server = make_server();
+  const auto port = server->listen().value();
+  const auto ledger = std::make_shared<pool::PermitLedger>(1);
+  auto one = make_pool();
+  auto two = make_pool();
+  EXPECT_TRUE(one.use_ledger(ledger));
+  EXPECT_TRUE(two.use_ledger(ledger));
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(run(fetch(one, url(port))));
+    EXPECT_TRUE(run(fetch(two, url(port))));
+  }
+  EXPECT_EQ(one.summary().gauges.size + two.summary().gauges.size, 1U);
+  EXPECT_EQ(one.use_ledger(ledger).error().code, ErrorCode::invalid_argument);
+}
+
 TEST_P(HttpConnectionPoolTest, AnAnnouncedKeepAliveIsObeyed) {
   keep_alive_s_ = 3;
   const auto server = make_server();

@@ -76,6 +76,50 @@ TEST_P(WebSocketConnectionPoolTest, ReplacesAConnectionThatIsStillTakingOver) {
   EXPECT_EQ(handler_.lost, 0);
 }
 
+TEST_P(WebSocketConnectionPoolTest, MovesToOtherEndpointsWhileItRuns) {
+  const auto before = make_venue();
+  const auto after = make_venue();
+  const auto pool = make_pool(*before);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(pool->subscribe("s" + std::to_string(i)));
+  until([&] { return handler_.up.size() == 3; });
+  EXPECT_FALSE(pool->set_endpoints({}));
+  EXPECT_TRUE(pool->set_endpoints({url(*after)}));
+  until([&] { return before->open() == 0 && after->subscribed().size() == 3; });
+  EXPECT_EQ(handler_.downs, 0);
+  EXPECT_TRUE(pool->set_endpoints({url(*before), url(*after)}));  // the better one is taken as soon as it is there
+  until([&] { return before->subscribed().size() == 3 && after->open() == 0; });
+  EXPECT_EQ(handler_.downs, 0);
+}
+
+TEST_P(WebSocketConnectionPoolTest, SizesChangeWhileItRuns) {
+  const auto venue = make_venue();
+  const auto pool = make_pool(*venue);
+  for (int i = 0; i < 9; ++i) EXPECT_TRUE(pool->subscribe("s" + std::to_string(i)));
+  until([&] { return handler_.up.size() == 9; });
+  EXPECT_EQ(pool->resize(2).error().code, ErrorCode::exhausted);
+  for (int i = 0; i < 6; i += 2) EXPECT_TRUE(pool->unsubscribe("s" + std::to_string(i)));
+  until([&] { return venue->subscribed().size() == 6; });
+  EXPECT_TRUE(pool->resize(2));
+  until([&] { return venue->open() == 2; });
+  EXPECT_EQ(handler_.up.size(), 6U);
+  EXPECT_EQ(handler_.downs, 0);
+}
+
+TEST_P(WebSocketConnectionPoolTest, LeasesShareALimitAndCanBeLetGo) {
+  const auto venue = make_venue();
+  const auto pool = make_pool(*venue);
+  ToyHandler other_handler;
+  WebSocketConnectionPool other(loop, options_, {url(*venue)}, other_handler);
+  const auto ledger = std::make_shared<pool::PermitLedger>(1);
+  pool->use_ledger(ledger);
+  other.use_ledger(ledger);
+  EXPECT_TRUE(run(pool->acquire(2s)));
+  EXPECT_TRUE(run(other.acquire(2s)));  // the idle one of the first pool makes room
+  until([&] { return pool->lease_stats()->gauges.size == 0; });
+  EXPECT_EQ(other.close_idle(), 1U);
+  EXPECT_EQ(ledger->available(), 1U);
+}
+
 TEST_P(WebSocketConnectionPoolTest, ARefusedStreamEnds) {
   options_.slots.streams_per_message = 1;
   const auto venue = make_venue();

@@ -30,6 +30,7 @@ std::optional<std::string> LedgerWorld::run(std::uint64_t seed, const Schedule& 
   LedgerWorld world(seed);
   for (const Step& step : schedule) {
     world.loops_[loop_of(step, world.loops_.size())]->take(step);
+    if (step.b % 61 == 0) world.ledger_.resize(static_cast<std::uint32_t>(1 + step.a % 6));
     if (auto broken = world.check()) return broken;
   }
   return world.settle();
@@ -45,8 +46,10 @@ std::optional<std::string> LedgerWorld::check() const {
     if (permits != loop->size()) return "a loop holds more or fewer permits than connections";
     held += permits;
   }
-  if (size > ledger_.total()) return "more connections over all loops than permits";
-  if (held + ledger_.available() > ledger_.total()) return "permits were made from nothing";
+  const std::size_t permits = ledger_.total() + ledger_.surplus();
+  if (size > permits) return "more connections over all loops than permits";
+  if (held + ledger_.available() > permits) return "permits were made from nothing";
+  if (ledger_.surplus() > 0 && ledger_.available() > 0) return "a permit is free though too many are out";
   return std::nullopt;
 }
 

@@ -68,6 +68,69 @@ TEST_F(LeasePoolTest, GivesAPermitUpToThoseWhoWaitedBeforeItHadIt) {
   ledger.give_back(last);
 }
 
+TEST(PermitLedger, GrowsAndShrinksWhilePermitsAreOut) {
+  PermitLedger ledger(3);
+  const auto notices = std::make_shared<Notices>();
+  const auto first = ledger.join(notices);
+  const auto second = ledger.join(std::make_shared<Notices>());
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(ledger.try_take(first));
+  ledger.resize(1);
+  EXPECT_EQ(ledger.surplus(), 2U);
+  EXPECT_TRUE(ledger.is_short());
+  EXPECT_EQ(notices->shortage, 2);
+  for (int i = 0; i < 2; ++i) ledger.give_back(first);
+  EXPECT_EQ(ledger.available(), 0U);
+  EXPECT_FALSE(ledger.is_short());
+  EXPECT_FALSE(ledger.try_take(second));
+  ledger.resize(2);
+  EXPECT_TRUE(ledger.try_take(second));  // the new permit was reserved for it
+  ledger.give_back(first);
+  ledger.give_back(second);
+  EXPECT_EQ(ledger.available(), 2U);
+  ledger.resize(5);
+  EXPECT_EQ(ledger.available(), 5U);
+  ledger.resize(4);
+  EXPECT_EQ(ledger.available(), 4U);
+  EXPECT_EQ(ledger.surplus(), 0U);
+}
+
+// A pool with nothing idle gives the surplus up when it is returned.
+TEST_F(LeasePoolTest, GivesBackWhatIsOverASmallerLedger) {
+  PermitLedger ledger(2);
+  const auto notices = std::make_shared<Notices>();
+  pool_ = std::make_unique<LeasePool>(config_, endpoints_);
+  pool_->use_ledger(ledger, ledger.join(notices));
+  pool_->start(now_);
+  for (int i = 0; i < 2; ++i) {
+    wait();
+    finish_dial();
+  }
+  ASSERT_EQ(grants_.size(), 2U);
+  ledger.resize(1);
+  for (; notices->shortage > 0; --notices->shortage) pool().permit_notice(PermitNotice::shortage, now_);
+  EXPECT_TRUE(pool().release(grants_[0].connection, now_));
+  EXPECT_TRUE(pool().release(grants_[1].connection, now_));
+  take();
+  EXPECT_EQ(closed_.size(), 1U);
+  EXPECT_EQ(pool().gauges().idle, 1U);
+  EXPECT_EQ(ledger.surplus(), 0U);
+}
+
+TEST_F(LeasePoolTest, ClosesWhatIsIdleAtACall) {
+  wait();
+  const auto used = finish_dial();
+  wait();
+  finish_dial();
+  EXPECT_TRUE(pool().release(used, now_));
+  take();
+  EXPECT_EQ(pool().close_idle(now_), 1U);
+  take();
+  ASSERT_EQ(closed_.size(), 1U);
+  EXPECT_EQ(closed_[0].connection, used);
+  EXPECT_EQ(pool().close_idle(now_), 0U);
+  EXPECT_EQ(pool().size(), 1U);
+}
+
 TEST(PermitLedger, RefusesMoreMembersThanItHasRoomFor) {
   PermitLedger ledger(1, 1);
   const auto member = ledger.join(nullptr);
@@ -106,6 +169,34 @@ TEST(PermitLedger, NeverGivesOutMoreThanItHasNorLosesOne) {
   EXPECT_FALSE(was_exceeded);
   EXPECT_EQ(ledger.available(), 2U);
   EXPECT_FALSE(ledger.has_waiting());
+}
+
+TEST(PermitLedger, LosesNothingWhileItIsResized) {
+  constexpr int threads = 3;
+  constexpr int rounds = 10'000;
+  PermitLedger ledger(3);
+  std::vector<std::thread> running;
+  std::atomic<int> at_work{threads};
+  for (int i = 0; i < threads; ++i) {
+    const std::uint32_t member = ledger.join(std::make_shared<Notices>());
+    running.emplace_back([&, member] {
+      for (int k = 0; k < rounds;) {
+        if (!ledger.try_take(member)) {
+          std::this_thread::yield();
+          continue;
+        }
+        ledger.give_back(member);
+        ++k;
+      }
+      ledger.withdraw(member);
+      --at_work;
+    });
+  }
+  for (std::uint32_t total = 1; at_work > 0; total = total % 4 + 1) ledger.resize(total);
+  for (auto& thread : running) thread.join();
+  EXPECT_EQ(ledger.available(), ledger.total());
+  EXPECT_EQ(ledger.surplus(), 0U);
+  EXPECT_FALSE(ledger.is_short());
 }
 
 }  // namespace
