@@ -48,6 +48,7 @@ void FrameRouter::on_frame(const tape::Frame& frame) {
       // A recording may go on with a new connection under the number of the one before.
       session->on_lost(frame.connection, frame.receive_time);
       return;
+    case FrameKind::hole: session->on_hole(frame.receive_time); return;
     case FrameKind::start:
       if (auto adapter = exchange::make_adapter(session->adapter().facts().name)) session->restart(std::move(*adapter));
       return;

@@ -34,9 +34,9 @@ void BookSync::on_message(const BookMessage& message, Arrival arrival, BookSyncO
   }
 }
 
-void BookSync::on_disconnected(Arrival arrival, BookSyncOutput& output) {
+void BookSync::on_lost(std::string_view reason, Arrival arrival, BookSyncOutput& output) {
   held_.clear();
-  if (state_ == State::live) lose("disconnected", no_sequence, arrival, output);
+  if (state_ == State::live) lose(reason, no_sequence, arrival, output);
 }
 
 // Whether the delta brings nothing that a snapshot of this number lacks.

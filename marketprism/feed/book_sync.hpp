@@ -59,8 +59,8 @@ class BookSync {
 
   void on_message(const exchange::BookMessage& message, Arrival arrival, BookSyncOutput& output);
 
-  /// The connection that brought the deltas is gone.
-  void on_disconnected(Arrival arrival, BookSyncOutput& output);
+  /// The connection that brought the deltas is gone, or a recording has a hole: what follows fits to nothing before.
+  void on_lost(std::string_view reason, Arrival arrival, BookSyncOutput& output);
 
   State state() const { return state_; }
   const market::OrderBook& book() const { return book_; }

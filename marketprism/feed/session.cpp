@@ -113,23 +113,31 @@ void Session::count(const Decoded& decoded, std::size_t bytes) {
 }
 
 void Session::on_lost(std::uint32_t connection, UnixTime receive_time) {
+  if (connection != 0) lose(connection, "disconnected", receive_time);
+}
+
+void Session::on_hole(UnixTime receive_time) { lose(0, "tape_overflow", receive_time); }
+
+void Session::lose(std::uint32_t connection, std::string_view reason, UnixTime receive_time) {
   const Arrival arrival{receive_time, connection};
+  const auto is_its_own = [connection](const SymbolState::Owner& owner) {
+    return connection == 0 ? owner.connection != 0 : owner.connection == connection;
+  };
   std::vector<SymbolState*> hit;  // by name, so that the order of the gaps does not depend on the hash table
   for (const auto& [name, symbol] : symbols_) {
-    const auto is_its_own = [connection](const SymbolState::Owner& owner) { return owner.connection == connection; };
     if (std::ranges::any_of(symbol->owners, is_its_own)) hit.push_back(symbol.get());
   }
   std::ranges::sort(hit, {}, [](const SymbolState* symbol) -> const std::string& { return symbol->name; });
   for (SymbolState* symbol : hit) {
     for (std::size_t i = 0; i < market::event_type_count; ++i) {
-      if (symbol->owners[i].connection != connection) continue;
+      if (!is_its_own(symbol->owners[i])) continue;
       symbol->owners[i] = {};
       const auto type = static_cast<EventType>(i);
       if (type == EventType::book) {
         BookOutput output(*this, *symbol);
-        symbol->book.on_disconnected(arrival, output);
+        symbol->book.on_lost(reason, arrival, output);
       } else if (type != EventType::trade || !symbol->trades_are_numbered) {
-        emit_gap(*symbol, type, "disconnected", no_sequence, no_sequence, arrival);
+        emit_gap(*symbol, type, reason, no_sequence, no_sequence, arrival);
       }
     }
   }

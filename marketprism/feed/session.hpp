@@ -80,6 +80,10 @@ class Session final : private exchange::DecodeHandler {
   /// The connection was lost (not: closed by us after its streams had moved): what it brought has a gap.
   void on_lost(std::uint32_t connection, UnixTime receive_time);
 
+  /// Frames of the recording are missing, of whatever connection: everything has a gap ("tape_overflow"), but for what
+  /// is numbered and shows it itself.
+  void on_hole(UnixTime receive_time);
+
   /// Forgets books, numbers, connections and instruments, as if new; the statistics go on. For recordings of several
   /// runs, each of which knew nothing of the one before. `adapter` is a new one of the same venue.
   void restart(std::unique_ptr<exchange::Adapter> adapter);
@@ -116,6 +120,8 @@ class Session final : private exchange::DecodeHandler {
   void note_type(market::EventType type) {
     if (frame_type_ == no_type) frame_type_ = static_cast<std::size_t>(type);
   }
+  /// `connection` 0: of all.
+  void lose(std::uint32_t connection, std::string_view reason, UnixTime receive_time);
   SymbolState* symbol_of(std::string_view name);
   /// Where in its stream a payload stands.
   struct Place {

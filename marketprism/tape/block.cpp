@@ -204,7 +204,7 @@ bool BlockDecoder::State::read(Frame& frame) {
   rest.remove_prefix(1);
   const unsigned kind = (flags >> kind_shift) & kind_mask;
   std::uint64_t step = 0;
-  if (kind > static_cast<unsigned>(FrameKind::start) || !take_varint(rest, step)) return false;
+  if (kind > static_cast<unsigned>(FrameKind::hole) || !take_varint(rest, step)) return false;
   if ((flags & stream_flag) != 0 && !read_stream()) return false;
   if (stream >= streams.size()) return false;
   frame = Frame{};

@@ -15,6 +15,7 @@ enum class FrameKind : std::uint8_t {
   binary,         ///< WebSocket binary message
   http_response,  ///< the body of an HTTP answer; `url` is the full URL with its query, `code` the status
   start,          ///< a recorder began: it knew nothing, and numbers its connections anew
+  hole,           ///< frames are missing here, whose number is the payload: the recorder had no room for them
 };
 
 /// One unit of traffic as it was on the wire, before any decoding: what a recording is made of. It owns nothing: the

@@ -1,10 +1,13 @@
 #include <algorithm>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <fmt/format.h>
@@ -20,6 +23,7 @@ Result<std::unique_ptr<Sink>> open(SinkOptions options);
 
 namespace {
 
+constexpr std::size_t holes_max = 4096;  // symbols and channels; beyond it a hole is only counted
 constexpr std::int64_t day_ns = 86'400'000'000'000;
 
 /// Days since the epoch, by which files are separated; what has no receive time goes to day 0.
@@ -31,8 +35,8 @@ std::int64_t day_of(UnixTime time) {
 
 /// Gathers the events of each (exchange, type, date) in memory and gives them to a PartQueue as one Parquet file at the
 /// limits of rows, bytes and age. When writing fails, the rows are kept and tried again; new events are dropped,
-/// counted by type, only once `buffered_bytes_max` is reached. Where writing is merely slow, `write` waits for it
-/// there.
+/// counted by type, only once `buffered_bytes_max` is reached, and a gap (reason "sink_storage") for each symbol and
+/// channel concerned comes before what is taken again. Where writing is merely slow, `write` waits for it there.
 class ParquetSink final : public Sink {
  public:
   ParquetSink(SinkOptions options, std::unique_ptr<PartWriter> writer)
@@ -50,6 +54,8 @@ class ParquetSink final : public Sink {
  private:
   Part& part_of(const market::Event& event, Instant now);
   void take(const market::Event& event, Instant now);
+  void drop(const market::Event& event);
+  void put_gaps(Instant now);
   void make_room(Instant now);
   void finish_part(std::size_t index);
   void retry(Instant now);
@@ -66,8 +72,9 @@ class ParquetSink final : public Sink {
   std::vector<std::unique_ptr<Part>> parts_;  // that take events
   Part* last_part_ = nullptr;
   std::deque<std::unique_ptr<Part>> kept_;  // that wait until writing works again
-  std::optional<Instant> retry_at_;         // set while writing fails
-  SinkStats counts_;                        // the thread's own; published into stats_
+  std::map<std::tuple<std::string_view, std::string, market::EventType>, UnixTime> holes_;  // dropped, since when
+  std::optional<Instant> retry_at_;                                                         // set while writing fails
+  SinkStats counts_;  // the thread's own; published into stats_
   mutable std::mutex mutex_;
   SinkStats stats_;
 };
@@ -138,15 +145,38 @@ void ParquetSink::write(const EventBatch& batch, Instant now) {
   make_room(now);
   // Only while writing fails can there still be too much.
   const bool has_room = buffered_bytes() < options_.buffered_bytes_max;
+  if (has_room && !holes_.empty()) put_gaps(now);
   for (const market::Event& event : batch.events()) {
     if (has_room) {
       take(event, now);
       ++counts_.events;
     } else {
-      ++counts_.dropped[static_cast<std::size_t>(event.type())];
+      drop(event);
     }
   }
   publish();
+}
+
+void ParquetSink::drop(const market::Event& event) {
+  ++counts_.dropped[static_cast<std::size_t>(event.type())];
+  const auto* const gap = std::get_if<market::Gap>(&event.payload);
+  const market::EventType channel = gap != nullptr ? gap->channel : event.type();
+  if (holes_.size() >= holes_max) return;
+  holes_.try_emplace({event.exchange, std::string(event.symbol), channel}, event.receive_time);
+}
+
+void ParquetSink::put_gaps(Instant now) {
+  for (const auto& [hole, since] : holes_) {
+    const auto& [exchange, symbol, channel] = hole;
+    market::Event gap;
+    gap.exchange = exchange;
+    gap.symbol = symbol;
+    gap.receive_time = since;
+    gap.payload = market::Gap{.channel = channel, .reason = "sink_storage"};
+    take(gap, now);
+    ++counts_.events;
+  }
+  holes_.clear();
 }
 
 void ParquetSink::gather(Instant now) {

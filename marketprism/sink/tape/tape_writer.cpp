@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 #include <pthread.h>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -29,7 +30,20 @@ struct TapePort::State {
 
   HandOver<tape::BlockBuffer> blocks;
   std::size_t block_bytes_max;
-  std::int64_t day = 0;  // of the last frame, by the producer
+  /// Marks where frames are missing.
+  void mark_hole(tape::BlockBuffer& block, std::string_view exchange) {
+    if (frames_missing == 0) return;
+    const std::string count = std::to_string(std::exchange(frames_missing, 0));
+    block.append({.receive_time = missing_since,
+                  .exchange = exchange,
+                  .kind = tape::FrameKind::hole,
+                  .url = {},
+                  .payload = count});
+  }
+
+  std::int64_t day = 0;              // of the last frame, by the producer
+  std::uint64_t frames_missing = 0;  // since the last one that was taken, by the producer
+  UnixTime missing_since = no_time;
   std::atomic<std::uint64_t> dropped_frames = 0;
   std::atomic<std::uint64_t> dropped_bytes = 0;
 };
@@ -41,10 +55,12 @@ void TapePort::append(const tape::Frame& frame) {
   const std::int64_t day = std::chrono::floor<std::chrono::days>(frame.receive_time).time_since_epoch().count();
   if (day != std::exchange(state_->day, day)) state_->blocks.flush();  // a block is of one date, as its file is
   const bool is_taken = state_->blocks.put([&](tape::BlockBuffer& block) {
+    state_->mark_hole(block, frame.exchange);
     block.append(frame);
     return block.bytes().size() >= state_->block_bytes_max;
   });
   if (is_taken) return;
+  if (state_->frames_missing++ == 0) state_->missing_since = frame.receive_time;
   state_->dropped_frames.fetch_add(1, std::memory_order_relaxed);
   state_->dropped_bytes.fetch_add(frame.payload.size(), std::memory_order_relaxed);
 }
@@ -231,7 +247,15 @@ Result<> TapeWriter::close() {
   if (state.is_closed) return {};
   state.is_closed = true;
   for (const auto& venue : state.venues) {
-    for (const auto& port : venue->ports) port->state_->blocks.close();
+    for (const auto& port : venue->ports) {
+      TapePort::State& in = *port->state_;
+      const auto mark = [&](tape::BlockBuffer& block) {
+        in.mark_hole(block, venue->exchange);
+        return true;
+      };
+      if (in.frames_missing > 0) static_cast<void>(in.blocks.put(mark));
+      port->state_->blocks.close();
+    }
   }
   state.is_closing = true;
   state.wake.notify();

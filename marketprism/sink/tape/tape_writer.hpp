@@ -65,7 +65,7 @@ class TapeWriter {
   /// files; order is kept within a port. Not to be called while frames come in on other threads.
   TapePort& port(std::string_view exchange);
 
-  /// Writes and syncs what was handed over and ends the threads. Fails if something of it could not be written. The
+  /// Writes and syncs what was handed over and ends the threads; nobody appends any more. Fails if something of it could not be written. The
   /// ports refuse frames from now on.
   Result<> close();
 
@@ -81,7 +81,8 @@ class TapeWriter {
 /// One thread's way into the tape of one venue. Owned by the writer.
 class TapePort {
  public:
-  /// Copies the frame into the block that is being filled. A frame for which there is no room is dropped and counted.
+  /// Copies the frame into the block that is being filled. A frame for which there is no room is dropped and counted;
+  /// the next one that is taken has a frame of kind `hole` before it.
   void append(const tape::Frame& frame);
 
  private:

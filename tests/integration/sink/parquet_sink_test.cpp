@@ -267,6 +267,29 @@ TEST(ParquetSink, AFullDiskIsToldOvercomeAndHarmsNothing) {
   }
 }
 
+TEST(ParquetSink, WhatAFullDiskCostIsNamedByGaps) {
+  const SmallDisk disk;
+  if (!disk.is_mounted()) GTEST_SKIP() << "may not mount a small disk";
+  const auto sink = sink_in({.folder = disk.path(), .rows_max = 100, .buffered_bytes_max = 1});
+  const std::string ballast = disk.folder().write("ballast", std::string(256UL << 10, 'x'));
+  const auto give = [&](const char* symbol, std::int64_t ns) {
+    sink->write(batch_of({event_of(trade_of("1", "1", "1"), symbol, ns)}), start);
+  };
+  give("A", sample_ns);  // kept; from here on there is no room
+  for (int i = 1; i < 4; ++i) give("A", sample_ns + i);
+  give("B", sample_ns + 4);
+  EXPECT_TRUE(sink->stats().is_failing);
+  EXPECT_EQ(sink->stats().dropped[0], 4U);
+  std::filesystem::remove(ballast);
+  settle(*sink, start + std::chrono::seconds(5));
+  give("A", sample_ns + 5);
+  ASSERT_TRUE(sink->close());
+  EXPECT_THAT(rows_of(disk.path(), "SELECT symbol, channel, reason, epoch_ns(receive_time) - " +
+                                       std::to_string(sample_ns) + " FROM gap ORDER BY 1"),
+              ElementsAre("A|trade|sink_storage|1", "B|trade|sink_storage|4"));
+  EXPECT_EQ(rows_of(disk.path(), "SELECT count(*) FROM trade")[0], "2");
+}
+
 TEST(ParquetSink, ATryThatSucceedsWritesEverythingKept) {
   const SmallDisk disk;
   if (!disk.is_mounted()) GTEST_SKIP() << "may not mount a small disk";

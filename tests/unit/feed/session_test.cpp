@@ -154,6 +154,19 @@ TEST_F(SessionTest, ALostConnectionMakesGapsOnlyOfWhatItBrought) {
   EXPECT_EQ(notes.take(), Lines{});
 }
 
+TEST_F(SessionTest, AHoleInTheRecordingMakesGapsOfWhatDoesNotShowItItself) {
+  delta(11, 12);
+  snapshot(10);
+  trade(1);
+  frame(R"({"u":7,"s":"X","b":"1","B":"1","a":"2","A":"1"})", 2);
+  notes.take();
+  session.on_hole(unix_time_ns(++clock));
+  trade(3);
+  EXPECT_EQ(notes.take(), (Lines{"gap book 12-- tape_overflow", "gap bbo --- tape_overflow",
+                                 "gap trade 1-3 sequence", "trade 3"}));
+  EXPECT_EQ(session.book("X"), nullptr);
+}
+
 TEST_F(SessionTest, ANewerConnectionTakesOverWithoutDoublesOrGaps) {
   delta(99, 101, 1);
   snapshot(100);
