@@ -65,8 +65,8 @@ class TapeWriter {
   /// files; order is kept within a port. Not to be called while frames come in on other threads.
   TapePort& port(std::string_view exchange);
 
-  /// Writes and syncs what was handed over and ends the threads; nobody appends any more. Fails if something of it could not be written. The
-  /// ports refuse frames from now on.
+  /// Writes and syncs what was handed over and ends the threads; nobody appends any more. Fails if something of it
+  /// could not be written. The ports refuse frames from now on.
   Result<> close();
 
   /// Any thread.
