@@ -52,6 +52,10 @@ void report(const collector::ReplaySummary& summary, std::chrono::steady_clock::
     for (const auto count : stats.gaps) gaps += count;
     fmt::print(stderr, "{}: {} events, {} gaps, {} stale deltas, {} duplicate trades", exchange, events, gaps,
                stats.books.stale, stats.duplicate_trades);
+    if (stats.superseded > 0)
+      fmt::print(stderr, ", {} messages of connections that others had taken over from", stats.superseded);
+    if (stats.books.of_another_depth > 0)
+      fmt::print(stderr, ", {} books of fewer levels than the one that is kept", stats.books.of_another_depth);
     for (const auto& [reason, count] : stats.unreadable)
       fmt::print(stderr, ", {} frames unreadable ({})", count, reason);
     for (const auto& [reason, count] : stats.ignored) fmt::print(stderr, ", {} ignored ({})", count, reason);

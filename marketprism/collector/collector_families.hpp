@@ -43,6 +43,8 @@ struct CollectorMetrics::Families {
   monitor::FamilyId rest_failures = counter("feed_rest_failures", venue, "REST requests that failed");
   monitor::FamilyId unreadable = counter("feed_unreadable_frames", "exchange, reason", "Frames that gave nothing");
   monitor::FamilyId ignored = counter("feed_ignored_messages", "exchange, reason", "Messages passed over");
+  monitor::FamilyId superseded =
+      counter("feed_superseded_messages", venue, "Messages of connections that others had taken over from");
   monitor::FamilyId duplicates = counter("feed_duplicate_trades", venue, "Trades that came twice");
   monitor::FamilyId streams = gauge("feed_streams", venue, "Streams wanted");
   monitor::FamilyId streams_up = gauge("feed_streams_up", venue, "Streams subscribed and confirmed");

@@ -37,6 +37,7 @@ void CollectorMetrics::add_venue(Scrape& scrape, const VenueSnapshot& venue) con
   scrape.add(f_->rest_answers, labels, status.feed.rest_answers);
   scrape.add(f_->rest_failures, labels, status.rest_failures);
   scrape.add(f_->duplicates, labels, status.feed.duplicate_trades);
+  scrape.add(f_->superseded, labels, status.feed.superseded);
   scrape.add(f_->streams, labels, status.streams);
   scrape.add(f_->streams_up, labels, status.streams_up);
   scrape.add(f_->lost, labels, status.connections_lost);

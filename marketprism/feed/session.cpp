@@ -306,6 +306,7 @@ SessionStats Session::stats() const {
     stats.books.snapshots_unneeded += counters.snapshots_unneeded;
     stats.books.snapshots_too_old += counters.snapshots_too_old;
     stats.books.held_dropped += counters.held_dropped;
+    stats.books.of_another_depth += counters.of_another_depth;
   }
   return stats;
 }
