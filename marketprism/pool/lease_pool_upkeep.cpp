@@ -33,7 +33,9 @@ void LeasePool::set_wake(Instant now) {
   if (phase_ == Phase::draining) by(drain_deadline_);
   if (phase_ == Phase::running) by(std::min(failback_at_, overdue_scan_at_));
   wake_at_ = wake;
-  if (phase_ == Phase::running) dials_wanted(now);  // wakes at the end of a pause if something is wanted
+  if (phase_ != Phase::running) return;
+  // At the end of a pause, if something is wanted, or when the connect budget allows the next dial.
+  if (dials_wanted(now) > 0 && budget_ != nullptr && !is_in_permit_line_) wake_by(budget_->ready_at(now));
 }
 
 void LeasePool::time_out_waiters(Instant now) {
