@@ -59,6 +59,7 @@ void LeasePool::plan_failback(Instant now) {
 void LeasePool::dial_back(Instant now) {
   while (dials_back_ > 0) {
     if (connecting_.size() >= config_.max_connecting || now < rounds_.dial_after()) return;
+    if (budget_ != nullptr && budget_->ready_at(now) > now) return;  // nothing is closed to make room for no dial
     const bool is_needed = places_freed_ > 0 || endpoints().load(failback_from_) > 0;
     if (!is_needed || !endpoints().has_better(failback_from_, now)) {
       dials_back_ = 0;

@@ -83,6 +83,24 @@ TEST_F(LeasePoolEndpointsTest, AFullPoolReturnsToThePrimaryAsLeasesEnd) {
   EXPECT_EQ(dials_[0].endpoint, 0U);
 }
 
+TEST_F(LeasePoolEndpointsTest, NoPlaceIsMadeForADialThatTheConnectBudgetDoesNotAllow) {
+  config_.max_size = 1;
+  config_.health_check_interval = 0s;
+  endpoints_ = {primary(), standby()};
+  ConnectBudget budget({1, 60s, 2});
+  pool_ = std::make_unique<LeasePool>(config_, endpoints_);
+  pool_->use_connect_budget(budget);
+  pool_->start(now_);
+  pool().release(lease_from(1), now_);  // has used the budget up
+  for (int i = 0; i < 50; ++i) {
+    pass(1s);
+    ASSERT_TRUE(closed_.empty());
+  }
+  for (int i = 0; i < 10 && dials_.empty(); ++i) pass(1s);
+  ASSERT_EQ(dials_.size(), 1U);
+  EXPECT_EQ(dials_[0].endpoint, 0U);
+}
+
 TEST_F(LeasePoolEndpointsTest, WithoutAnIntervalConnectionsStayOnTheStandby) {
   config_.failback_interval = 0s;
   config_.health_check_interval = 0s;
