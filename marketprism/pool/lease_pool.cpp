@@ -9,6 +9,9 @@ namespace {
 // Long enough to mean "never", short enough that adding it to a time cannot overflow.
 constexpr Nanoseconds longest = std::chrono::hours(24 * 365 * 30);
 
+// The ledger tells nobody of a permit that nobody is in line for, so a pool below min_size looks after this time.
+constexpr Nanoseconds spare_permit_look = std::chrono::seconds(1);
+
 PoolConfig with_bounded_times(PoolConfig config) {
   for (Nanoseconds* time : {&config.max_idle_time, &config.max_lifetime, &config.acquire_timeout,
                             &config.connect_timeout, &config.health_check_interval, &config.health_check_timeout,
@@ -219,7 +222,6 @@ void LeasePool::pump(Instant now) {
     if (dials_wanted(now) > 0) return;
     is_in_permit_line_ = false;
     ledger_->withdraw(ledger_member_);
-    return;
   }
   if (dials_back_ > 0) dial_back(now);
   while (dials_wanted(now) > 0) {
@@ -231,7 +233,13 @@ std::size_t LeasePool::dials_wanted(Instant now) {
   const std::size_t connecting = connecting_.size();
   if (size() >= config_.max_size || connecting >= config_.max_connecting) return 0;
   const std::size_t waiting = waiters_.size() > connecting ? waiters_.size() - connecting : 0;
-  const std::size_t missing = config_.min_size > size() ? config_.min_size - size() : 0;
+  std::size_t missing = config_.min_size > size() ? config_.min_size - size() : 0;
+  if (missing > 0 && ledger_ != nullptr) {
+    // What is only kept up takes no permit that somebody needs: pools that ask each other to give up what each of them
+    // is to keep would do so for ever.
+    wake_by(now + spare_permit_look);
+    if (ledger_->available() == 0 || ledger_->is_short()) missing = 0;
+  }
   const std::size_t wanted =
       std::min({std::max(waiting, missing), config_.max_size - size(), config_.max_connecting - connecting});
   if (wanted > 0 && now < rounds_.dial_after()) {
@@ -247,9 +255,13 @@ bool LeasePool::start_dial(Instant now, std::uint32_t better_than) {
     wake_by(budget_->ready_at(now));
     return false;
   }
-  if (ledger_ != nullptr && !ledger_->try_take(ledger_member_)) {
-    is_in_permit_line_ = true;
-    return false;
+  if (ledger_ != nullptr) {
+    const bool is_awaited = better_than == no_index && waiters_.size() > connecting_.size();
+    if (!is_awaited && !ledger_->try_take_spare(ledger_member_)) return false;
+    if (is_awaited && !ledger_->try_take(ledger_member_)) {
+      is_in_permit_line_ = true;
+      return false;
+    }
   }
   if (budget_ != nullptr && !budget_->try_take(now)) {  // another loop was faster
     if (ledger_ != nullptr) ledger_->give_back(ledger_member_);

@@ -40,6 +40,12 @@ bool PermitLedger::try_take(std::uint32_t member) {
   return false;
 }
 
+bool PermitLedger::try_take_spare(std::uint32_t member) {
+  if (is_short() || !decrement(available_)) return false;
+  members_[member].held.fetch_add(1);
+  return true;
+}
+
 void PermitLedger::give_back(std::uint32_t member) {
   [[maybe_unused]] const bool had_one = decrement(members_[member].held);
   assert(had_one);

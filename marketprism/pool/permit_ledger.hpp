@@ -38,6 +38,10 @@ class PermitLedger {
   /// Takes a permit. False: none is left for this member; it is now in line and will be told.
   bool try_take(std::uint32_t member);
 
+  /// Takes a permit that nobody needs. False: there is none; the member is not put in line, and nobody is asked to give
+  /// one up.
+  bool try_take_spare(std::uint32_t member);
+
   /// Returns a permit that was taken.
   void give_back(std::uint32_t member);
 

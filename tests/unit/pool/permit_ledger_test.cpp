@@ -43,6 +43,28 @@ TEST(PermitLedger, GivesWhatThereIsAndPutsTheRestInLine) {
   EXPECT_FALSE(ledger.has_waiting());
 }
 
+TEST(PermitLedger, GivesASparePermitOnlyWhileNobodyNeedsIt) {
+  PermitLedger ledger(2);
+  const auto notices = std::make_shared<Notices>();
+  const auto first = ledger.join(notices);
+  const auto second = ledger.join(std::make_shared<Notices>());
+  EXPECT_TRUE(ledger.try_take_spare(first));
+  EXPECT_TRUE(ledger.try_take_spare(first));
+  EXPECT_FALSE(ledger.try_take_spare(second));
+  EXPECT_FALSE(ledger.has_waiting());
+  EXPECT_EQ(notices->shortage, 0);
+  EXPECT_FALSE(ledger.try_take(second));
+  ledger.give_back(first);
+  EXPECT_FALSE(ledger.try_take_spare(first));  // it is reserved for the one in line
+  EXPECT_TRUE(ledger.try_take(second));
+  ledger.resize(1);
+  ledger.give_back(first);
+  EXPECT_FALSE(ledger.try_take_spare(first));  // it has ceased to be
+  ledger.give_back(second);
+  EXPECT_TRUE(ledger.try_take_spare(first));
+  ledger.give_back(first);
+}
+
 // A shortage is announced to those who hold permits. One who gets his later was not told of those in line already, and
 // kept the permit for ever as long as he was busy.
 TEST_F(LeasePoolTest, GivesAPermitUpToThoseWhoWaitedBeforeItHadIt) {
@@ -152,7 +174,7 @@ TEST(PermitLedger, NeverGivesOutMoreThanItHasNorLosesOne) {
     const std::uint32_t member = ledger.join(std::make_shared<Notices>());
     running.emplace_back([&, member] {
       for (int k = 0; k < rounds;) {
-        if (!ledger.try_take(member)) {
+        if (!(k % 3 == 0 ? ledger.try_take_spare(member) : ledger.try_take(member))) {
           if (k % 7 == 0) ledger.withdraw(member);
           std::this_thread::yield();
           continue;
