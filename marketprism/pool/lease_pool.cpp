@@ -184,7 +184,9 @@ std::optional<CloseReason> LeasePool::reason_to_go(const Connection& connection,
   if (connection.expires_at <= now) return CloseReason::lifetime;
   if (endpoints().is_removed(connection.attempt.endpoint)) return CloseReason::evicted;
   if (is_yielding_ && ledger_->is_short()) {
-    if (waiters_.empty() || now - connection.created_at >= config_.permit_tenure) return CloseReason::evicted;
+    // A new one serves once before it goes, or pools that all have waiters would dial in turn and serve none.
+    const bool has_served = connection.uses > 0 && now - connection.created_at >= config_.permit_tenure;
+    if (waiters_.empty() || has_served) return CloseReason::evicted;
   }
   return std::nullopt;
 }

@@ -113,5 +113,21 @@ TEST_F(LeasePoolLedgerTest, AWaiterGetsThePermitOfAConnectionThatIsOnlyKeptUp) {
   EXPECT_EQ(ledger_.available(), 0U);
 }
 
+// It must not go to the next in line before it has served the one who waited for it.
+TEST_F(LeasePoolLedgerTest, AConnectionServesItsWaiterBeforeItsPermitGoesOn) {
+  config_.min_size = 0;
+  config_.permit_tenure = 0s;
+  ledger_.resize(1);
+  begin(2);
+  for (const auto& loop : loops_) ASSERT_TRUE(loop->pool.wait(now_));
+  pass(1s);
+  const std::size_t first = loops_[0]->grants.empty() ? 1 : 0;
+  ASSERT_EQ(loops_[first]->grants.size(), 1U);
+  EXPECT_TRUE(loops_[first]->pool.release(loops_[first]->grants[0], now_));
+  pass(1s);
+  EXPECT_EQ(loops_[1 - first]->grants.size(), 1U);
+  EXPECT_EQ(dials(), 2U);
+}
+
 }  // namespace
 }  // namespace marketprism::pool
