@@ -189,5 +189,43 @@ TEST_F(LeasePoolTest, ResizeClosesIdleSurplusNowAndActiveSurplusOnReturn) {
   EXPECT_FALSE(pool().resize(2, 1, now_));
 }
 
+TEST_F(LeasePoolTest, WhatIsClosedAtACallIsDialledAnewUpToMinSize) {
+  config_.max_size = 4;
+  config_.min_size = 2;
+  pool();
+  for (int i = 0; i < 2; ++i) finish_dial();
+  const auto held = pool().try_acquire(now_);
+  wait();
+  wait();  // takes the other idle one; one is dialled for this
+  finish_dial();
+  ASSERT_EQ(grants_.size(), 2U);
+  for (const auto& grant : grants_) pool().release(grant.connection, now_);
+  EXPECT_EQ(pool().gauges().idle, 2U);
+  EXPECT_EQ(pool().close_idle(now_), 2U);
+  take();
+  EXPECT_EQ(closed_.size(), 2U);
+  EXPECT_EQ(dials_.size(), 1U);  // with the one that is held there are two again
+  finish_dial();
+  EXPECT_EQ(pool().gauges().idle, 1U);
+  EXPECT_EQ(pool().connection(held, now_)->state, ConnectionState::active);
+}
+
+// After a change of networks the dials fail at first; min_size is not forgotten over that.
+TEST_F(LeasePoolTest, WhatIsClosedAtACallIsDialledAgainAfterFailures) {
+  config_.min_size = 2;
+  pool();
+  for (int i = 0; i < 2; ++i) finish_dial();
+  EXPECT_EQ(pool().close_idle(now_), 2U);
+  take();
+  for (int i = 0; i < 3; ++i) {
+    while (!dials_.empty()) fail_dial();
+    EXPECT_LE(pool().wake_at(), now_ + 5s);
+    pass(5s);
+  }
+  ASSERT_EQ(dials_.size(), 2U);
+  for (int i = 0; i < 2; ++i) finish_dial();
+  EXPECT_EQ(pool().gauges().idle, 2U);
+}
+
 }  // namespace
 }  // namespace marketprism::pool
