@@ -1,91 +1,11 @@
 #include "marketprism/pool/slot_pool.hpp"
 
-#include <algorithm>
-
 #include <gtest/gtest.h>
+
+#include "tests/unit/pool/slot_pool_fixture.hpp"
 
 namespace marketprism::pool {
 namespace {
-
-using namespace std::chrono_literals;
-
-// Drives a SlotPool by hand: dials succeed and subscriptions are confirmed when asked to.
-class SlotPoolTest : public testing::Test {
- protected:
-  SlotPoolTest() {
-    config_.name = "streams";
-    config_.max_size = 4;
-    config_.min_size = 0;
-    config_.lifetime_jitter = 0;
-    config_.max_lifetime = 3600s;
-    slots_.streams_per_connection = 3;
-    slots_.streams_per_message = 2;
-    slots_.messages = {10, 1s, 10};
-  }
-
-  void begin() {
-    pool_ = std::make_unique<SlotPool>(config_, slots_, endpoints_);
-    pool_->start(now_);
-  }
-
-  std::vector<StreamHandle> place(int count, Nanoseconds silence_limit = 0s) {
-    std::vector<StreamHandle> placed;
-    for (int i = 0; i < count; ++i) placed.push_back(pool_->place(now_, silence_limit).value());
-    return placed;
-  }
-
-  void take() {
-    while (auto action = pool_->next_action()) {
-      if (const auto* dial = std::get_if<SlotDial>(&*action)) dials_.push_back(dial->connection);
-      if (const auto* close = std::get_if<SlotClose>(&*action)) closed_.push_back(*close);
-      if (const auto* ask = std::get_if<Subscribe>(&*action)) asked_.push_back(*ask);
-      if (const auto* drop = std::get_if<Unsubscribe>(&*action)) dropped_.push_back(*drop);
-      if (const auto* up = std::get_if<StreamUp>(&*action)) up_.push_back(*up);
-      if (const auto* down = std::get_if<StreamDown>(&*action)) down_.push_back(*down);
-      if (const auto* end = std::get_if<StreamEnd>(&*action)) ended_.push_back(*end);
-    }
-  }
-
-  void pass(Nanoseconds time = 0s) {
-    now_ += time;
-    pool_->tick(now_);
-    take();
-  }
-
-  void dials_succeed() {
-    for (const auto connection : std::exchange(dials_, {})) EXPECT_TRUE(pool_->dialed(connection, now_));
-    pass();
-  }
-
-  void confirm() {
-    for (const auto& ask : std::exchange(asked_, {})) {
-      for (const auto stream : ask.streams) pool_->subscribed(ask.connection, stream, now_);
-    }
-    take();
-  }
-
-  void bring_up() {
-    pass();
-    for (int i = 0; i < 10 && !dials_.empty(); ++i) dials_succeed();
-    for (int i = 0; i < 10; ++i) {
-      confirm();
-      pass();
-    }
-  }
-
-  PoolConfig config_;
-  SlotConfig slots_;
-  std::vector<Endpoint> endpoints_{{"venue", 443, true, "/ws", 0, 1}};
-  std::unique_ptr<SlotPool> pool_;
-  Instant now_{1000s};
-  std::vector<SlotConnection> dials_;
-  std::vector<SlotClose> closed_;
-  std::vector<Subscribe> asked_;
-  std::vector<Unsubscribe> dropped_;
-  std::vector<StreamUp> up_;
-  std::vector<StreamDown> down_;
-  std::vector<StreamEnd> ended_;
-};
 
 TEST_F(SlotPoolTest, OpensAsFewConnectionsAsAreNeededAndAsksInBatches) {
   begin();
@@ -138,52 +58,6 @@ TEST_F(SlotPoolTest, MovesStreamsWhenTheirConnectionIsLost) {
   EXPECT_EQ(up_.size(), 6U);
   EXPECT_EQ(pool_->slot_stats().up, 3U);
   EXPECT_EQ(closed_.at(0).reason, CloseReason::broken);
-}
-
-TEST_F(SlotPoolTest, RotatesWithOverlap) {
-  begin();
-  place(3);
-  bring_up();
-  const auto old = up_[0].connection;
-  pass(3600s);
-  ASSERT_EQ(dials_.size(), 1U);
-  EXPECT_TRUE(closed_.empty());
-  dials_succeed();
-  EXPECT_TRUE(closed_.empty()) << "the old one carries until the new one is subscribed";
-  up_.clear();
-  confirm();
-  ASSERT_EQ(up_.size(), 3U);
-  for (const auto& up : up_) EXPECT_EQ(up.previous, old);
-  EXPECT_TRUE(down_.empty());
-  EXPECT_EQ(closed_.at(0).connection, old);
-  EXPECT_EQ(closed_[0].reason, CloseReason::lifetime);
-  EXPECT_EQ(pool_->slot_stats().rotations, 1U);
-}
-
-TEST_F(SlotPoolTest, AVenueThatAnnouncesTheEndIsObeyedAtOnce) {
-  begin();
-  place(1);
-  bring_up();
-  pool_->closing(up_[0].connection, now_);
-  pass();
-  EXPECT_EQ(dials_.size(), 1U);
-}
-
-TEST_F(SlotPoolTest, ARotationThatCannotFinishLeavesTheOldConnectionInPlace) {
-  slots_.overlap_timeout = 5s;
-  begin();
-  place(2);
-  bring_up();
-  const auto old = up_[0].connection;
-  pass(3600s);
-  dials_succeed();
-  ASSERT_EQ(asked_.size(), 1U);  // nobody answers
-  asked_.clear();
-  pass(config_.connect_timeout + 5s);
-  EXPECT_TRUE(down_.empty());
-  EXPECT_EQ(pool_->slot_stats().rotations_failed, 1U);
-  EXPECT_EQ(pool_->slot_stats().up, 2U);
-  EXPECT_TRUE(std::none_of(closed_.begin(), closed_.end(), [&](const SlotClose& c) { return c.connection == old; }));
 }
 
 TEST_F(SlotPoolTest, ASilentStreamIsAskedForElsewhere) {

@@ -1,0 +1,60 @@
+// Planned replacement of SlotPool's connections, and what may come in between.
+#include <algorithm>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+#include "marketprism/pool/slot_pool.hpp"
+#include "tests/unit/pool/slot_pool_fixture.hpp"
+
+namespace marketprism::pool {
+namespace {
+
+TEST_F(SlotPoolTest, RotatesWithOverlap) {
+  begin();
+  place(3);
+  bring_up();
+  const auto old = up_[0].connection;
+  pass(3600s);
+  ASSERT_EQ(dials_.size(), 1U);
+  EXPECT_TRUE(closed_.empty());
+  dials_succeed();
+  EXPECT_TRUE(closed_.empty()) << "the old one carries until the new one is subscribed";
+  up_.clear();
+  confirm();
+  ASSERT_EQ(up_.size(), 3U);
+  for (const auto& up : up_) EXPECT_EQ(up.previous, old);
+  EXPECT_TRUE(down_.empty());
+  EXPECT_EQ(closed_.at(0).connection, old);
+  EXPECT_EQ(closed_[0].reason, CloseReason::lifetime);
+  EXPECT_EQ(pool_->slot_stats().rotations, 1U);
+}
+
+TEST_F(SlotPoolTest, AVenueThatAnnouncesTheEndIsObeyedAtOnce) {
+  begin();
+  place(1);
+  bring_up();
+  pool_->closing(up_[0].connection, now_);
+  pass();
+  EXPECT_EQ(dials_.size(), 1U);
+}
+
+TEST_F(SlotPoolTest, ARotationThatCannotFinishLeavesTheOldConnectionInPlace) {
+  slots_.overlap_timeout = 5s;
+  begin();
+  place(2);
+  bring_up();
+  const auto old = up_[0].connection;
+  pass(3600s);
+  dials_succeed();
+  ASSERT_EQ(asked_.size(), 1U);  // nobody answers
+  asked_.clear();
+  pass(config_.connect_timeout + 5s);
+  EXPECT_TRUE(down_.empty());
+  EXPECT_EQ(pool_->slot_stats().rotations_failed, 1U);
+  EXPECT_EQ(pool_->slot_stats().up, 2U);
+  EXPECT_TRUE(std::none_of(closed_.begin(), closed_.end(), [&](const SlotClose& c) { return c.connection == old; }));
+}
+
+}  // namespace
+}  // namespace marketprism::pool
