@@ -116,7 +116,11 @@ void SlotPool::dial_failed(SlotConnection handle, Error error, Instant now) {
 }
 
 void SlotPool::fail_dial(std::uint32_t index, Error error, Instant now) {
-  if (connections_[index].replaces != no_index) give_up_rotation(connections_[index].replaces, now);
+  if (connections_[index].replaces != no_index) {
+    // No stream has begun to move, and the rotation stays due: it is tried again as soon as dials may be.
+    unlink_rotation(connections_[index].replaces);
+    ++slot_counters_.rotations_failed;
+  }
   ++counters_.dials;
   ++counters_.failures;
   --connecting_;

@@ -56,5 +56,24 @@ TEST_F(SlotPoolTest, ARotationThatCannotFinishLeavesTheOldConnectionInPlace) {
   EXPECT_TRUE(std::none_of(closed_.begin(), closed_.end(), [&](const SlotClose& c) { return c.connection == old; }));
 }
 
+// Nothing has moved when the dial fails: the pause between dials is all that has to be waited for.
+TEST_F(SlotPoolTest, ARotationWhoseDialFailsIsTriedAgainAsSoonAsDialsMayBe) {
+  begin();
+  place(3);
+  bring_up();
+  pass(3600s);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(dials_.size(), 1U) << "after " << i << " failures";
+    pool_->dial_failed(std::exchange(dials_, {})[0], Error{ErrorCode::connection_refused, "no", false, nullptr}, now_);
+    pass();
+    EXPECT_LE(pool_->wake_at(), now_ + 5s);
+    pass(5s);  // longer than any pause
+  }
+  EXPECT_EQ(pool_->slot_stats().rotations_failed, 3U);
+  bring_up();
+  EXPECT_EQ(pool_->slot_stats().rotations, 1U);
+  EXPECT_TRUE(down_.empty());
+}
+
 }  // namespace
 }  // namespace marketprism::pool
