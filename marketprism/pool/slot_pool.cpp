@@ -184,6 +184,7 @@ void SlotPool::refused(SlotConnection connection, StreamHandle handle, Error err
   if (slot == nullptr || slot->phase != SlotPhase::asked) return;
   const bool is_carrier = slot == &stream->carrier;
   leave(handle.index, *slot, false, now);
+  wake_by(now);  // the connection may have nothing more to do
   if (error.is_terminal) {
     ++slot_counters_.refused;
     if (stream->successor.phase != SlotPhase::none) leave(handle.index, stream->successor, true, now);

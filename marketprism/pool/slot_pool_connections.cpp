@@ -213,7 +213,11 @@ void SlotPool::retire(Instant now) {
     if (connection.id == 0 || !connection.is_up) continue;
     if (may_go_back) watch_standby(connection, now);
     if (connection.replaced_by != no_index) {
-      if (connection.rotation_ends <= now) give_up_rotation(i, now);
+      if (connection.slots.empty()) {  // what was left on it was removed or refused
+        finish_rotation(i, now);
+      } else if (connection.rotation_ends <= now) {
+        give_up_rotation(i, now);
+      }
       continue;
     }
     if (connection.replaces != no_index || connection.is_surplus) continue;

@@ -75,5 +75,61 @@ TEST_F(SlotPoolTest, ARotationWhoseDialFailsIsTriedAgainAsSoonAsDialsMayBe) {
   EXPECT_TRUE(down_.empty());
 }
 
+TEST_F(SlotPoolTest, ARotationEndsWhenTheLastStreamOfTheOldConnectionIsRemoved) {
+  begin();
+  const auto streams = place(2);
+  bring_up();
+  const auto old = up_[0].connection;
+  pass(3600s);
+  dials_succeed();
+  for (const auto stream : streams) EXPECT_TRUE(pool_->remove(stream, now_));
+  pass();
+  ASSERT_EQ(closed_.size(), 1U);
+  EXPECT_EQ(closed_[0].connection, old);
+  EXPECT_EQ(pool_->slot_stats().rotations, 1U);
+  pass();
+  EXPECT_EQ(ended_.size(), 2U);
+}
+
+TEST_F(SlotPoolTest, ARotationEndsWhenTheLastStreamOfTheOldConnectionIsRefused) {
+  begin();
+  place(1);
+  bring_up();
+  const auto old = up_[0].connection;
+  pass(3600s);
+  dials_succeed();
+  ASSERT_EQ(asked_.size(), 1U);
+  const Subscribe ask = asked_[0];
+  pool_->refused(ask.connection, ask.streams[0], Error{ErrorCode::rejected, "delisted", true, nullptr}, now_);
+  pass();
+  ASSERT_EQ(closed_.size(), 1U);
+  EXPECT_EQ(closed_[0].connection, old);
+  EXPECT_EQ(ended_.size(), 1U);
+}
+
+// The one that was asked for on the old connection itself, while its replacement is being dialled.
+TEST_F(SlotPoolTest, ARotationEndsWhenAStreamThatNeverCameUpIsRefused) {
+  begin();
+  place(1);
+  pass();
+  dials_succeed();
+  ASSERT_EQ(asked_.size(), 1U);
+  const Subscribe ask = asked_[0];
+  pool_->closing(ask.connection, now_);
+  pass();
+  ASSERT_EQ(dials_.size(), 1U);
+  pool_->refused(ask.connection, ask.streams[0], Error{ErrorCode::rejected, "delisted", true, nullptr}, now_);
+  take();
+  EXPECT_LE(pool_->wake_at(), now_);
+  pass();
+  ASSERT_EQ(closed_.size(), 1U);
+  EXPECT_EQ(closed_[0].connection, ask.connection);
+  dials_succeed();  // no longer a replacement, but good for what comes next
+  EXPECT_EQ(pool_->slot_stats().connections, 1U);
+  place(1);
+  bring_up();
+  EXPECT_EQ(up_.size(), 1U);
+}
+
 }  // namespace
 }  // namespace marketprism::pool
