@@ -348,7 +348,7 @@ Instant SlotPool::due(std::uint32_t index, Instant may_dial_at, Instant now) con
   const bool is_in_rotation = connection.replaced_by != no_index || connection.replaces != no_index;
   if (connection.slots.empty() && connection.to_drop.empty()) {
     if (!is_in_rotation) by(std::min(connection.unused_since + config_.max_idle_time, connection.expires_at));
-  } else if (!is_rotating_) {
+  } else if (!is_rotating_ && !connection.is_surplus) {
     by(std::max(connection.expires_at, may_dial_at));
   }
   if (!connection.to_drop.empty() || connection.queued > 0) by(connection.messages.ready_at(now));

@@ -131,5 +131,27 @@ TEST_F(SlotPoolTest, ARotationEndsWhenAStreamThatNeverCameUpIsRefused) {
   EXPECT_EQ(up_.size(), 1U);
 }
 
+// It is not rotated but emptied, so the end of its life is nothing to wake for.
+TEST_F(SlotPoolTest, ASurplusConnectionAtTheEndOfItsLifeDoesNotKeepThePoolAwake) {
+  begin();
+  const auto streams = place(6);
+  bring_up();
+  for (std::size_t i = 1; i < 6; i += 2) EXPECT_TRUE(pool_->remove(streams[i], now_));  // three are left, on two
+  bring_up();
+  ASSERT_EQ(pool_->connections(now_).size(), 2U);
+  ASSERT_TRUE(pool_->resize(1, now_));
+  pass();
+  ASSERT_EQ(asked_.size(), 1U);  // the streams that move; not confirmed yet
+  const auto surplus = pool_->carrier_of(asked_[0].streams[0]);
+  pool_->closing(surplus, now_);
+  pass();
+  EXPECT_GT(pool_->wake_at(), now_ + 100ms);
+  EXPECT_TRUE(dials_.empty());
+  confirm();
+  for (int i = 0; i < 5; ++i) pass(1s);
+  EXPECT_EQ(pool_->connections(now_).size(), 1U);
+  EXPECT_TRUE(down_.empty());
+}
+
 }  // namespace
 }  // namespace marketprism::pool
