@@ -76,8 +76,8 @@ Result<> check_times(const PoolConfig& c) {
       !ok) {
     return ok;
   }
-  if (!(c.lifetime_jitter >= 0.0 && c.lifetime_jitter <= 0.025)) {
-    return refuse(c, fmt::format("lifetime_jitter {} is not within 0 and 0.025", c.lifetime_jitter));
+  if (!(c.lifetime_jitter >= 0.0 && c.lifetime_jitter <= 0.25)) {
+    return refuse(c, fmt::format("lifetime_jitter {} is not within 0 and 0.25", c.lifetime_jitter));
   }
   const BackoffConfig& b = c.dial_backoff;
   if (b.base.count() <= 0 || b.cap < b.base || b.floor.count() < 0 || b.floor > b.base) {

@@ -28,7 +28,7 @@ struct PoolConfig {
 
   Nanoseconds max_idle_time = std::chrono::seconds(300);  ///< an unused connection is closed after this
   Nanoseconds max_lifetime = std::chrono::seconds(3600);  ///< a connection is not used after this; 0: no limit
-  double lifetime_jitter = 0.025;  ///< 0…0.025: lifetimes are shorter by a random share up to this
+  double lifetime_jitter = 0.025;  ///< 0…0.25: lifetimes are shorter by a random share up to this
   Nanoseconds acquire_timeout = std::chrono::seconds(10);  ///< default for acquires that name none
   Nanoseconds connect_timeout = std::chrono::seconds(10);  ///< for one dial, name lookup and handshakes included
   Nanoseconds health_check_interval =

@@ -19,6 +19,7 @@ TEST(PoolConfig, HasTheStatedDefaults) {
   EXPECT_EQ(config.min_size, 5U);
   EXPECT_EQ(config.max_idle_time, 300s);
   EXPECT_EQ(config.max_lifetime, 3600s);
+  EXPECT_EQ(config.lifetime_jitter, 0.025);
   EXPECT_EQ(config.acquire_timeout, 10s);
   EXPECT_EQ(config.health_check_interval, 60s);
   EXPECT_EQ(config.health_check_timeout, 5s);
@@ -55,8 +56,12 @@ TEST(PoolConfig, NamesWhatIsZeroOrContradictory) {
   config.max_lifetime = -1s;
   EXPECT_NE(refusal(config).find("max_lifetime"), std::string::npos);
   config.max_lifetime = 0s;
-  config.lifetime_jitter = 0.03;
+  config.lifetime_jitter = 0.26;
+  EXPECT_NE(refusal(config).find("lifetime_jitter 0.26 is not within 0 and 0.25"), std::string::npos);
+  config.lifetime_jitter = -0.01;
   EXPECT_NE(refusal(config).find("lifetime_jitter"), std::string::npos);
+  config.lifetime_jitter = 0.25;
+  EXPECT_EQ(refusal(config), "");
   config.lifetime_jitter = 0;
   config.dial_backoff = {2s, 1s, 0s};
   EXPECT_NE(refusal(config).find("dial_backoff"), std::string::npos);
