@@ -58,12 +58,6 @@ static_assert(std::size(names) == LeaseWorld::kind_count);
 
 }  // namespace
 
-// Brings the ledger's notices to the world, which hears them when it pleases.
-struct LeaseWorld::Ear final : pool::PermitListener {
-  void permit_notice(pool::PermitNotice notice) override { notices.push_back(notice); }
-  std::vector<pool::PermitNotice> notices;
-};
-
 std::vector<std::uint32_t> LeaseWorld::weights() {
   return {20, 4, 20, 30, 10, 6, 26, 6, 25, 8, 2, 10, 4, 1, 6, 3, 6, 2, 1, 1, 0, 1, 0, 0};
 }
@@ -74,6 +68,11 @@ std::string LeaseWorld::describe(const Step& step) {
 
 LeaseWorld::LeaseWorld(std::uint64_t seed, pool::PermitLedger* ledger)
     : random_(seed), config_(random_config(random_)), set_(make_endpoints(random_.next())), ledger_(ledger) {
+  if (random_.chance(0.3)) {
+    budget_config_ = {static_cast<std::uint32_t>(random_.between(1, 3)),
+                      std::chrono::milliseconds(random_.between(20, 500)), 0};
+    budget_.emplace(budget_config_);
+  }
   start();
 }
 
@@ -101,6 +100,7 @@ void LeaseWorld::start() {
     member_ = ledger_->join(ear_);
     pool_->use_ledger(*ledger_, member_);
   }
+  if (budget_) pool_->use_connect_budget(*budget_);
   now_ = start_ = integral_since_ = Instant(Nanoseconds(random_.between(0, 1'000'000'000'000)));
   pool_->start(now_);
   take_actions();
@@ -137,7 +137,7 @@ void LeaseWorld::perform(const Step& step) {
   switch (step.kind) {
     case advance_little: now_ += std::chrono::microseconds(step.a % 20'000); return;
     case advance_much: now_ += std::chrono::milliseconds(step.a % (step.b % 8 == 0 ? 100'000 : 1'500)); return;
-    case tick: is_ticking_ = true; return pool_->tick(now_);
+    case tick: return do_tick();
     case acquire: return do_acquire(step);
     case try_acquire: return do_try_acquire();
     case cancel: return do_cancel(step.a);
@@ -166,12 +166,15 @@ void LeaseWorld::perform(const Step& step) {
       return pool_->set_idle_limit(static_cast<std::uint32_t>(step.a % connects_.size()),
                                    std::chrono::milliseconds(1 + step.b % 500));
     case notice: return deliver_notices();
-    case time_passes:
-      now_ += std::chrono::milliseconds(step.a);
-      is_ticking_ = true;
-      return pool_->tick(now_);
+    case time_passes: now_ += std::chrono::milliseconds(step.a); return do_tick();
     default: return;
   }
+}
+
+void LeaseWorld::do_tick() {
+  is_ticking_ = true;
+  pool_->tick(now_);
+  require(pool_->wake_at() > now_, "a tick leaves something for another at once");
 }
 
 void LeaseWorld::do_acquire(const Step& step) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <array>
+#include <deque>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -13,7 +14,7 @@ namespace marketprism::simulation {
 
 /// A world around one LeasePool: clock, network, users. It keeps its own books from the events it causes and the
 /// actions it is given, and compares them with the pool's after every step. The pool's inner state plays no part in
-/// them. With a ledger it is one loop of several (see LedgerWorld).
+/// them. Some worlds have a connect budget. With a ledger it is one loop of several (see LedgerWorld).
 class LeaseWorld {
  public:
   enum Kind : std::uint8_t {
@@ -61,12 +62,16 @@ class LeaseWorld {
   /// Faults have stopped: one round of everything going well. True while somebody waits.
   bool settle_once(int round);
   void return_to_primary();
+  /// From now on connections go only because somebody needs their place.
+  void stop_ageing();
   /// Drains, and holds the pool to an orderly end.
   void end();
   [[nodiscard]] const std::optional<std::string>& violation() const { return violation_; }
   [[nodiscard]] std::size_t size() const { return wires_.size() - count(Wire::cut); }
   [[nodiscard]] std::size_t waiting() const { return askers_.size(); }
   [[nodiscard]] std::size_t dials_open() const { return count(Wire::dialing); }
+  [[nodiscard]] std::size_t dials_begun() const { return dials_begun_; }
+  [[nodiscard]] bool is_below_min_size() const { return !is_draining_ && size() < config_.min_size; }
   [[nodiscard]] std::size_t leases_open() const { return count(Wire::held); }
   [[nodiscard]] std::uint32_t ledger_member() const { return member_; }
 
@@ -89,10 +94,15 @@ class LeaseWorld {
     Instant since{};
     Instant deadline{};
   };
-  struct Ear;
+  // Brings the ledger's notices to the world, which hears them when it pleases.
+  struct Ear final : pool::PermitListener {
+    void permit_notice(pool::PermitNotice notice) override { notices.push_back(notice); }
+    std::vector<pool::PermitNotice> notices;
+  };
 
   void start();
   void perform(const Step& step);
+  void do_tick();
   void do_acquire(const Step& step);
   void do_try_acquire();
   void do_cancel(std::uint32_t which);
@@ -141,6 +151,9 @@ class LeaseWorld {
   Random random_;
   pool::PoolConfig config_;
   std::vector<pool::Endpoint> set_;  // as wanted
+  pool::RateConfig budget_config_;
+  std::optional<pool::ConnectBudget> budget_;
+  std::deque<Instant> budgeted_;  // the last dials, as many as the budget can give in its interval
   std::unique_ptr<pool::LeasePool> pool_;
   pool::PermitLedger* ledger_ = nullptr;
   std::uint32_t member_ = pool::PermitLedger::no_member;
@@ -167,7 +180,8 @@ class LeaseWorld {
   std::vector<Connects> connects_;  // one an endpoint
   Instant start_{};
   std::size_t largest_allowed_ = 0;  // size may be this after a shrink, falling
-  std::size_t standbys_left_ = 0;    // connections evicted for a better endpoint, not yet replaced there
+  std::size_t dials_begun_ = 0;
+  std::size_t standbys_left_ = 0;  // connections evicted for a better endpoint, not yet replaced there
   bool has_failed_since_success_ = false;
   bool is_ticking_ = false;
   bool is_draining_ = false;

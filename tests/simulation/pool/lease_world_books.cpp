@@ -82,6 +82,14 @@ void LeaseWorld::on(const pool::Dial& action) {
     require(standbys_left_ > 0, "a dial that nobody needs");
     if (standbys_left_ > 0) --standbys_left_;
   }
+  ++dials_begun_;
+  if (budget_) {
+    if (budgeted_.size() == std::size_t{2} * budget_config_.count) {  // a full bucket, and what came in since
+      require(now_ - budgeted_.front() >= budget_config_.interval, "more dials than the connect budget can give");
+      budgeted_.pop_front();
+    }
+    budgeted_.push_back(now_);
+  }
   Wire dialled;
   dialled.handle = action.connection;
   dialled.endpoint = action.endpoint;
@@ -137,6 +145,10 @@ void LeaseWorld::on(const pool::Close& action) {
     require(
         ledger_ != nullptr || size() > config_.max_size || !is_in_set(closed->endpoint) || is_standby(closed->endpoint),
         "a connection was evicted for no reason");
+    const bool is_for_others =
+        size() <= config_.max_size && is_in_set(closed->endpoint) && !is_standby(closed->endpoint);
+    require(!is_for_others || askers_.empty() || closed->has_been_used,
+            "a connection was evicted before it served the one who waited for it");
   }
   if (action.reason == CloseReason::evicted && is_standby(closed->endpoint)) ++standbys_left_;
   if (closed->state != Wire::cut) ++books_.closed[static_cast<std::size_t>(action.reason)];
@@ -253,13 +265,25 @@ void LeaseWorld::check_books() {
   check_rates();
 }
 
-// Unless dials have failed lately, every dial that is wanted has begun.
+// Unless dials have failed lately, every dial that is wanted has begun, or will be as soon as the connect budget and
+// the ledger allow it.
 void LeaseWorld::check_demand() {
-  if (is_draining_ || has_failed_since_success_ || size() >= config_.max_size || ledger_ != nullptr) return;
+  if (is_draining_ || has_failed_since_success_ || size() >= config_.max_size) return;
   const std::size_t connecting = count(Wire::dialing);
   if (connecting >= config_.max_connecting) return;
-  require(askers_.size() <= connecting, "a waiter for whom nothing is dialled");
-  require(size() >= config_.min_size, "fewer connections than min_size and no dial");
+  const bool is_waiter_unserved = askers_.size() > connecting;
+  const bool is_small = size() < config_.min_size;
+  if (!is_waiter_unserved && !is_small) return;
+  if (budget_ && pool_->wake_at() <= budget_->ready_at(now_)) return;
+  if (ledger_ == nullptr) {
+    require(!is_waiter_unserved, "a waiter for whom nothing is dialled");
+    require(!is_small, "fewer connections than min_size and no dial");
+    return;
+  }
+  const bool is_permit_free = ledger_->available() > 0 && !ledger_->is_short() && ear_->notices.empty();
+  require(!is_waiter_unserved || !is_permit_free, "a waiter for whom nothing is dialled although a permit is free");
+  require(!is_small || pool_->wake_at() <= now_ + std::chrono::seconds(1),
+          "fewer connections than min_size, and no look for a permit within a second");
 }
 
 void LeaseWorld::check_rates() {

@@ -23,24 +23,28 @@ bool LeaseWorld::settle_once(int round) {
   if (round % 2 == 0) do_release(0, false);
   take_actions();
   if (pool_->wake_at() != Instant::max()) now_ = std::max(now_ + 1us, std::min(pool_->wake_at(), now_ + 50ms));
-  is_ticking_ = true;
-  pool_->tick(now_);
+  do_tick();
   take_actions();
   check_books();
   return !askers_.empty();
 }
 
-// All endpoints are well: what is on a standby goes back, whoever holds it.
-void LeaseWorld::return_to_primary() {
-  if (config_.failback_interval.count() == 0 || is_draining_) return;
-  // Nothing may leave by growing old.
+void LeaseWorld::stop_ageing() {
+  if (is_draining_) return;
   config_.max_idle_time = 1h;
-  config_.max_lifetime = config_.health_check_interval = 0ms;
+  config_.max_lifetime = config_.health_check_interval = config_.leak_threshold = 0ms;
   config_.learn_keep_alive = false;
-  config_.min_size = config_.max_size;
+  if (ledger_ != nullptr) config_.failback_interval = 0ms;
   require(pool_->reconfigure(config_, now_).has_value(), "a good config was refused");
   for (std::uint32_t i = 0; i < connects_.size(); ++i) pool_->set_idle_limit(i, 1h);
   take_actions();
+}
+
+// All endpoints are well: what is on a standby goes back, whoever holds it.
+void LeaseWorld::return_to_primary() {
+  if (config_.failback_interval.count() == 0 || is_draining_) return;
+  config_.min_size = config_.max_size;
+  stop_ageing();
   const auto is_back = [this] {
     return std::none_of(wires_.begin(), wires_.end(), [this](const Wire& wire) {
       return wire.state != Wire::dialing && wire.state != Wire::cut && is_standby(wire.endpoint);
@@ -63,8 +67,7 @@ void LeaseWorld::end() {
     }
   }
   now_ += 101ms;
-  is_ticking_ = true;
-  pool_->tick(now_);
+  do_tick();
   take_actions();
   check_books();
   require(is_drained_ && pool_->is_drained(), "the pool did not end by its deadline");

@@ -19,7 +19,8 @@ class LedgerWorld {
  private:
   explicit LedgerWorld(std::uint64_t seed);
   [[nodiscard]] std::optional<std::string> check() const;
-  std::optional<std::string> settle();
+  std::optional<std::string> settle(bool must_rest);
+  std::optional<std::string> come_to_rest();
 
   Random random_;
   pool::PermitLedger ledger_;

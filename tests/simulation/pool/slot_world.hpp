@@ -60,6 +60,7 @@ class SlotWorld {
   };
 
   void perform(const Step& step);
+  void do_tick();
   void answer(std::uint32_t which, bool is_ok, bool is_terminal);
   void answer_all();
   void end_dial(std::uint32_t which, bool is_ok);

@@ -16,7 +16,7 @@ MUTATIONS = [
              "  if (ledger_ != nullptr) ledger_->give_back(ledger_member_);",
              "  endpoints().connection_closed(connection.attempt.endpoint);"),
     Mutation("make permits from nothing", "permit_ledger.cpp",
-             "while (decrement(self.reserved)) available_.fetch_add(1);",
+             "while (decrement(self.reserved)) put_back();",
              "while (decrement(self.reserved)) available_.fetch_add(2);"),
     Mutation("hand a connection over twice", "lease_pool.cpp",
              "    grant(waiters_.front(), index, now, is_fresh);\n",
@@ -56,6 +56,23 @@ MUTATIONS = [
     Mutation("leave a waiter in line when the drain begins", "lease_pool_upkeep.cpp",
              "  while (!waiters_.empty()) {\n    ++counters_.stopped;",
              "  while (waiters_.size() > 1) {\n    ++counters_.stopped;"),
+    Mutation("forget when the connect budget allows the next dial", "lease_pool_upkeep.cpp",
+             "  if (dials_wanted(now) > 0 && budget_ != nullptr && !is_in_permit_line_) wake_by(budget_->ready_at(now));",
+             "  dials_wanted(now);"),
+    Mutation("dial more than the connect budget gives", "lease_pool.cpp",
+             "  if (budget_ != nullptr && budget_->ready_at(now) > now) {\n    wake_by(budget_->ready_at(now));\n"
+             "    return false;\n  }\n",
+             "  ConnectBudget* const budget_ = nullptr;\n"),
+    Mutation("stand in line for permits to keep min_size up", "lease_pool.cpp",
+             "    if (ledger_->available() == 0 || ledger_->is_short()) missing = 0;\n"
+             "  }",
+             "    if (!is_in_permit_line_ && !ledger_->try_take(ledger_member_)) is_in_permit_line_ = true;\n"
+             "    else if (!is_in_permit_line_) ledger_->give_back(ledger_member_);\n"
+             "  }"),
+    Mutation("never look for a permit for min_size again", "lease_pool.cpp",
+             "    wake_by(now + spare_permit_look);\n", ""),
+    Mutation("give a connection up before it has served its waiter", "lease_pool.cpp",
+             "const bool has_served = connection.uses > 0 && now", "const bool has_served = now"),
     Mutation("stay on the standby", "lease_pool_endpoints.cpp", "  while (dials_back_ > 0) {", "  while (dials_back_ > 64) {"),
     Mutation("deliver a stream after its end", "slot_pool.cpp",
              "if (stream == nullptr || stream->is_ending || connections_.find(connection) == nullptr) return;\n"
@@ -65,6 +82,8 @@ MUTATIONS = [
              "  if (stream->is_ending) actions_.push(StreamUp{handle, connection, {}});\n  if (slot != nullptr &&"),
     Mutation("lose a subscription when its connection is lost", "slot_pool_connections.cpp",
              "      continue;\n    }\n    await_room(stream_index, 0, now);", "      continue;\n    }"),
+    Mutation("wake all the time for the end of a surplus connection", "slot_pool_connections.cpp",
+             "  } else if (!is_rotating_ && !connection.is_surplus) {", "  } else if (!is_rotating_) {"),
     Mutation("put more streams on a connection than it carries", "slot_pool.cpp",
              "         connection.slots.size() + connection.to_drop.size() < slot_config_.streams_per_connection;",
              "         connection.slots.size() < slot_config_.streams_per_connection;"),
