@@ -63,8 +63,8 @@ ConnectionHandle LeasePool::try_acquire_after_retiring(Instant now, const std::s
     if (connection.retire_at > now) {
       note_reuse(connection, now);
       lend(connection, now, where);
-      pump(now);
-      return {connection.id, index};
+      pump(now);  // may move the records
+      return connections_.handle_of(index);
     }
     note_retirement(connection, now);
     close(index, connection.expires_at <= now ? CloseReason::lifetime : CloseReason::idle);

@@ -189,6 +189,27 @@ TEST_F(LeasePoolTest, ResizeClosesIdleSurplusNowAndActiveSurplusOnReturn) {
   EXPECT_FALSE(pool().resize(2, 1, now_));
 }
 
+// Seed 979158 of the simulation: the records of the connections move when a dial needs one more.
+TEST_F(LeasePoolTest, AnAcquireThatRetiresAndDialsGivesTheRightConnection) {
+  config_.max_lifetime = 100s;
+  ConnectBudget budget({1, 20s, 2});
+  pool_ = std::make_unique<LeasePool>(config_, endpoints_);
+  pool_->use_connect_budget(budget);
+  pool_->start(now_);
+  const auto old = lent();
+  now_ += 50s;
+  const auto young = lent();
+  pool().release(young, now_);
+  pool().release(old, now_);
+  while (budget.try_take(now_)) continue;
+  ASSERT_TRUE(pool().resize(4, 4, now_));
+  now_ += 50s;  // the old one must go, and the budget allows two dials
+  EXPECT_EQ(pool().try_acquire(now_), young);
+  take();
+  EXPECT_EQ(closed_.at(0).connection, old);
+  EXPECT_EQ(dials_.size(), 2U);
+}
+
 TEST_F(LeasePoolTest, WhatIsClosedAtACallIsDialledAnewUpToMinSize) {
   config_.max_size = 4;
   config_.min_size = 2;
