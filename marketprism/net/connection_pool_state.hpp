@@ -224,7 +224,8 @@ class ConnectionPool<T, Connector>::State final : public detail::LeaseOwner<T>, 
   // Cancellation shows as an error of what is waited for, not as an exception.
   static async::Task<> dial(StatePtr self, pool::Dial action) {
     co_await boost::asio::this_coro::throw_if_cancelled(false);
-    Result<T> opened = co_await self->connector.connect(self->core().endpoints()[action.endpoint], action.deadline);
+    const pool::Endpoint endpoint = self->core().endpoints()[action.endpoint];  // the list may change meanwhile
+    Result<T> opened = co_await self->connector.connect(endpoint, action.deadline);
     const Instant now = self->loop().refresh_now();
     std::erase_if(self->dialing_, [&](const Dialing& d) { return d.handle == action.connection; });
     if (!opened) {

@@ -210,5 +210,27 @@ TEST_F(ConnectionPoolTest, ChecksIdleConnectionsAndClosesSickOnes) {
   EXPECT_EQ(pool.stats().counters.failed_checks, 1U);
 }
 
+TEST_F(ConnectionPoolTest, ADialKeepsItsEndpointWhenTheListChanges) {
+  network_.is_manual = true;
+  network_.is_refusing = true;
+  config_.retry_attempts = 0;
+  Pool pool = make();
+  fixture_.run([](ConnectionPoolTest& test, Pool& p, Network& network) -> Task<> {
+    network.loop.spawn([](Pool& q) -> Task<> {
+      const auto refused = co_await q.acquire();
+      EXPECT_FALSE(refused);
+    }(p));
+    co_await test.turn();
+    EXPECT_EQ(network.dialing.size(), 1U);
+    std::vector<pool::Endpoint> more{{"venue", 443, true, "", 0, 1}};
+    for (int i = 0; i < 40; ++i)
+      more.push_back({"a standby with a long name " + std::to_string(i), 443, true, "", 1, 1});
+    EXPECT_TRUE(p.set_endpoints(more));
+    network.is_manual = false;
+    network.dialing.front()->set();  // its refusal names the endpoint
+    co_await test.turn();
+  }(*this, pool, network_));
+}
+
 }  // namespace
 }  // namespace marketprism::net::fake
