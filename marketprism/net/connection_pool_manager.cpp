@@ -21,7 +21,7 @@ struct ConnectionPoolManager::WebSocket final : Entry {
             const std::vector<wire::Url>& urls, WebSocketStreamHandler& handler)
       : Entry(std::move(pool_name)), loop(event_loop), pool(event_loop, std::move(options), urls, handler) {}
   Task<std::size_t> drain(Nanoseconds patience) override {
-    const std::size_t left = co_await pool.drain(loop.refresh_now() + patience);
+    const std::size_t left = co_await pool.drain(detail::deadline_after(loop.refresh_now(), patience));
     co_return left;
   }
   void add_stats(std::vector<pool::PoolStats>& all) const override {

@@ -39,10 +39,11 @@ class ConnectionPool<T, Connector>::State final : public detail::LeaseOwner<T>, 
     const Instant now = self->loop().refresh_now();
     async::Signal ended(self->loop());
     self->on_end_.push_back(&ended);
-    self->core().drain(now, now + patience);
+    const Instant deadline = detail::deadline_after(now, patience);
+    self->core().drain(now, deadline);
     self->settle();
     self->tell_end();
-    co_await ended.wait(now + patience + std::chrono::seconds(1));  // a connector whose close hangs must not hang us
+    co_await ended.wait(deadline + std::chrono::seconds(1));  // a connector whose close hangs must not hang us
     std::erase(self->on_end_, &ended);
     co_return self->left_;
   }
@@ -282,7 +283,12 @@ class ConnectionPool<T, Connector>::State final : public detail::LeaseOwner<T>, 
 
   void tell_end() {
     if (!this->core().is_drained() || closing_ > 0) return;
-    for (async::Signal* ended : on_end_) ended->set();
+    // Each set resumes a drain, which may take itself, or with its caller others, off the list.
+    while (!on_end_.empty()) {
+      async::Signal* const ended = on_end_.front();
+      on_end_.erase(on_end_.begin());
+      ended->set();
+    }
   }
 
   std::vector<NodePtr> nodes_;    // by the index of their handle

@@ -61,6 +61,40 @@ TEST_F(ConnectionPoolTest, DrainCutsWhatIsLeftAndSaysHowMuch) {
   }(*this, pool, network_));
 }
 
+TEST_F(ConnectionPoolTest, DrainMayWaitForEver) {
+  Pool pool = make();
+  const auto left = fixture_.run([](ConnectionPoolTest& test, Pool& p, Network& network) -> Task<std::size_t> {
+    auto lease = std::make_shared<Lease<FakeConnection>>((co_await p.acquire()).value());
+    network.loop.spawn([](ConnectionPoolTest& t, Network& n, std::shared_ptr<Lease<FakeConnection>> held) -> Task<> {
+      co_await t.turn();
+      EXPECT_EQ(n.aborted, 0);
+      held->release();
+    }(test, network, lease));
+    co_return co_await p.drain(Nanoseconds::max());
+  }(*this, pool, network_));
+  EXPECT_EQ(left, 0U);
+}
+
+// Each is resumed while the others are still being told.
+TEST_F(ConnectionPoolTest, AllWhoDrainAreToldOfTheEnd) {
+  Pool pool = make();
+  int ended = 0;
+  fixture_.run([](ConnectionPoolTest& test, Pool& p, async::EventLoop& loop, int& count) -> Task<> {
+    auto lease = co_await p.acquire();
+    for (int i = 0; i < 4; ++i) {
+      loop.spawn([](Pool& q, int& n) -> Task<> {
+        EXPECT_EQ(co_await q.drain(1h), 0U);
+        ++n;
+      }(p, count));
+    }
+    co_await test.turn();
+    EXPECT_EQ(count, 0);
+    lease->release();
+    co_await test.turn();
+  }(*this, pool, fixture_.loop, ended));
+  EXPECT_EQ(ended, 4);
+}
+
 TEST_F(ConnectionPoolTest, DrainCancelsDials) {
   network_.is_manual = true;
   config_.min_size = 2;
