@@ -56,6 +56,7 @@ struct HttpConnection::State {
   void end_exchange();
   void fail_with(Error error);
   void close_idle(Error error);
+  void tell_closed();
 
   TransportPtr transport;
   EventLoop& loop;
@@ -110,10 +111,15 @@ void HttpConnection::State::fail_with(Error error) {
   is_open = false;
   transport->close();
   if (room.has_waiter()) room.set();
-  if (!is_busy) return;
-  is_busy = false;
-  failure = std::move(error);
-  done.set();
+  const bool was_busy = std::exchange(is_busy, false);
+  if (was_busy) failure = std::move(error);
+  tell_closed();
+  if (was_busy) done.set();
+}
+
+// Before the end of the exchange is told: who then gives the connection back gives back one that is known to be dead.
+void HttpConnection::State::tell_closed() {
+  if (const auto callback = std::exchange(closed_callback, nullptr)) callback();
 }
 
 // Nothing is in progress; the error is for who comes before the pool has seen it.
@@ -121,7 +127,7 @@ void HttpConnection::State::close_idle(Error error) {
   failure = std::move(error);
   is_open = false;
   transport->close();
-  if (const auto callback = std::exchange(closed_callback, nullptr)) callback();
+  tell_closed();
 }
 
 void HttpConnection::State::complete() {
@@ -142,6 +148,7 @@ void HttpConnection::State::end_exchange() {
     is_open = false;
     transport->close();
   }
+  if (!is_open) tell_closed();
   done.set();
 }
 

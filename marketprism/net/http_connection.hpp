@@ -57,7 +57,8 @@ class HttpConnection {
   /// Open, idle, and the peer neither asked to close nor sent a stray byte.
   [[nodiscard]] bool is_reusable() const;
   [[nodiscard]] bool is_open() const;
-  /// Called once, on the loop, when the connection ends while idle (the peer closed it, or sent stray bytes).
+  /// Called once, on the loop, when the connection ends: while idle (the peer closed it, or sent stray bytes), with a
+  /// request that failed, or after a response that was to be the last. Who sent the request learns of it later.
   void on_closed(std::function<void()> callback);
   /// From a `Keep-Alive: timeout=N` header of the last response; zero if none.
   [[nodiscard]] std::chrono::seconds keep_alive_hint() const;

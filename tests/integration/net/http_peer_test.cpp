@@ -122,6 +122,35 @@ TEST_F(HttpPeerTest, a_request_that_is_not_read_meets_the_write_deadline) {
   EXPECT_THAT(response.error().message, HasSubstr("while sending the request"));
 }
 
+TEST_F(HttpPeerTest, the_end_in_an_exchange_is_told_once_and_before_its_outcome) {
+  int told = 0;
+  bool was_told_first = false;
+  const auto count = [&](const std::string& answer, bool then_close) {
+    peer = std::make_unique<RawPeer>(loop, [answer, then_close](Socket& socket) -> Task<> {
+      co_await read_until(socket, "\r\n\r\n");
+      send_text(socket, answer);
+      if (!then_close) co_await read_to_end(socket);
+      socket.close();
+    });
+    told = 0;
+    connection = connect(peer->port());
+    connection->on_closed([&told] { ++told; });
+    run([](HttpConnection& one, const std::string& text, int& so_far, bool& first) -> Task<> {
+      const auto response = co_await one.send(text);
+      static_cast<void>(response);
+      first = so_far == 1;
+    }(*connection, request, told, was_told_first));
+    connection->close();
+    return told;
+  };
+  for (const std::string_view last :
+       {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", "HTTP/1.1 200 OK\r\n\r\nhello", "garbage\r\n\r\n", ""}) {
+    EXPECT_EQ(count(std::string(last), true), 1) << last;
+    EXPECT_TRUE(was_told_first) << last;
+  }
+}
+
 // Raw requests against our server, the whole answer back.
 class HttpServerPeerTest : public HttpPeerTest {
  protected:
