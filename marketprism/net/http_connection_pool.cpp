@@ -1,21 +1,15 @@
 #include "marketprism/net/http_connection_pool.hpp"
 
 #include <algorithm>
-#include <deque>
 #include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "marketprism/async/signal.hpp"
-#include "marketprism/net/connection_pool.hpp"
-#include "marketprism/pool/permit_ledger.hpp"
-#include "marketprism/pool/retry_budget.hpp"
+#include "marketprism/net/http_connection_pool_state.hpp"
 
 namespace marketprism::net {
 namespace {
-
-using Pool = ConnectionPool<HttpConnectionPtr, HttpConnector>;
 
 bool is_idempotent_method(std::string_view method) {
   static constexpr std::string_view methods[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
@@ -32,75 +26,6 @@ bool is_worth_retrying(ErrorCode code, HttpProgress progress, bool is_idempotent
 }
 
 }  // namespace
-
-struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
-  struct Host {
-    Host(const wire::Url& url, Pool made) : scheme(url.scheme), name(url.host), port(url.port), pool(std::move(made)) {}
-    [[nodiscard]] bool serves(const wire::Url& url) const {
-      return port == url.port && name == url.host && scheme == url.scheme;
-    }
-
-    std::string scheme;
-    std::string name;
-    std::uint16_t port;
-    Pool pool;
-    std::chrono::seconds hint{0};  // the keep-alive time last announced
-    std::size_t users = 0;         // requests in progress
-    bool is_started = false;
-    bool is_warm = false;
-  };
-
-  State(EventLoop& event_loop, HttpPoolOptions pool_options)
-      : loop(event_loop),
-        options(std::move(pool_options)),
-        permits(std::make_shared<pool::PermitLedger>(static_cast<std::uint32_t>(options.config.connections.max_size),
-                                                     static_cast<std::uint32_t>(options.hosts_max * 2))),
-        budget(options.config.retry_budget) {}
-
-  static std::string name_of(const wire::Url& url) { return url.scheme + "://" + url.host_and_port(); }
-  [[nodiscard]] Host* find_host(const wire::Url& url) const {
-    const auto found = std::find_if(hosts.begin(), hosts.end(), [&](const auto& host) { return host->serves(url); });
-    return found == hosts.end() ? nullptr : found->get();
-  }
-
-  Result<Host*> host_for(const wire::Url& url);
-  [[nodiscard]] pool::PoolConfig host_config(bool is_warm) const;
-  Result<Host*> add_host(const wire::Url& url, std::vector<pool::Endpoint> endpoints);
-  bool remove_unused_host();
-  void learn(Host& host, HttpLease& lease) const;
-  static Task<Result<PooledResponse>> request(std::shared_ptr<State> self, const wire::Url& url, Prepared prepared,
-                                              std::source_location where);
-  static Task<bool> may_retry(std::shared_ptr<State> self, Instant deadline);
-  void end_retry();
-
-  // Counts a request as long as it runs.
-  struct InProgress {
-    InProgress(State& pool_state, Host& its_host) : state(pool_state), host(its_host) {
-      ++state.active;
-      ++host.users;
-    }
-    ~InProgress() {
-      --host.users;
-      --state.active;
-    }
-    InProgress(const InProgress&) = delete;
-    InProgress& operator=(const InProgress&) = delete;
-    State& state;
-    Host& host;
-  };
-
-  EventLoop& loop;
-  HttpPoolOptions options;
-  std::shared_ptr<pool::PermitLedger> permits;  // max_size over all hosts
-  bool has_own_permits = true;                  // else they are shared with other pools
-  pool::RetryBudget budget;
-  pool::ConnectBudget* connect_budget = nullptr;
-  std::vector<std::unique_ptr<Host>> hosts;  // few: looked through faster than hashed
-  std::deque<async::Signal*> waiting_retries;
-  RequestCounters counters;
-  std::size_t active = 0;
-  bool is_stopped = false;
-};
 
 // What the pool's options are for the connections to one host.
 pool::PoolConfig HttpConnectionPool::State::host_config(bool is_warm) const {
@@ -165,9 +90,12 @@ bool HttpConnectionPool::State::remove_unused_host() {
 // A server that announces when it closes idle connections is left before that.
 void HttpConnectionPool::State::learn(Host& host, HttpLease& lease) const {
   const auto hint = (*lease)->keep_alive_hint();
-  if (hint == host.hint || hint.count() == 0) return;
-  host.hint = hint;
-  host.pool.core().set_keep_alive_hint(lease.endpoint(), hint);
+  if (hint.count() == 0) return;
+  const std::uint32_t endpoint = lease.endpoint();
+  if (host.hints.size() <= endpoint) host.hints.resize(endpoint + 1);
+  if (hint == host.hints[endpoint]) return;
+  host.hints[endpoint] = hint;
+  host.pool.core().set_keep_alive_hint(endpoint, hint);
 }
 
 // One coroutine from the host to the response: each one more costs a request a percent of its time.
@@ -182,7 +110,7 @@ Task<Result<PooledResponse>> HttpConnectionPool::State::request(std::shared_ptr<
   Host& host = **found;
   const InProgress in_progress(*self, host);
   const Nanoseconds timeout = prepared.timeout.count() > 0 ? prepared.timeout : self->options.config.total_timeout;
-  const Instant deadline = self->loop.now() + timeout;
+  const Instant deadline = detail::deadline_after(self->loop.now(), timeout);
   HttpConnection::SendOptions send_options;
   send_options.deadline = deadline;
   send_options.is_head = prepared.is_head;
@@ -251,10 +179,24 @@ void HttpConnectionPool::State::end_retry() {
   }
 }
 
+// Nothing is dialled or let in any more. Requests under way hold the state, and so the hosts' pools, until they end.
+void HttpConnectionPool::State::stop(Nanoseconds patience) {
+  is_stopped = true;  // no host comes or goes from here on, whoever is resumed below
+  if (loop.is_ending()) return;
+  for (const auto& host : hosts) host->pool.begin_drain(patience);
+}
+
 HttpConnectionPool::HttpConnectionPool(std::shared_ptr<State> state) : state_(std::move(state)) {}
 HttpConnectionPool::HttpConnectionPool(HttpConnectionPool&&) noexcept = default;
-HttpConnectionPool& HttpConnectionPool::operator=(HttpConnectionPool&&) noexcept = default;
-HttpConnectionPool::~HttpConnectionPool() = default;
+HttpConnectionPool& HttpConnectionPool::operator=(HttpConnectionPool&& other) noexcept {
+  if (this == &other) return *this;
+  const auto old = std::exchange(state_, std::move(other.state_));
+  if (old) old->stop(Nanoseconds(0));
+  return *this;
+}
+HttpConnectionPool::~HttpConnectionPool() {
+  if (state_) state_->stop(Nanoseconds(0));
+}
 
 Result<HttpConnectionPool> HttpConnectionPool::create(EventLoop& loop, HttpPoolOptions options) {
   if (auto ok = options.config.validate(); !ok) return std::unexpected(std::move(ok.error()));
@@ -277,7 +219,10 @@ Result<HttpConnectionPool> HttpConnectionPool::create(EventLoop& loop, HttpPoolO
 void HttpConnectionPool::use_connect_budget(pool::ConnectBudget& budget) { state_->connect_budget = &budget; }
 
 Result<> HttpConnectionPool::set_endpoints(const wire::Url& url, std::vector<pool::Endpoint> endpoints) {
-  if (State::Host* const host = state_->find_host(url)) return host->pool.set_endpoints(std::move(endpoints));
+  if (State::Host* const host = state_->find_host(url)) {
+    host->hints.clear();  // a place in the list may be another's now
+    return host->pool.set_endpoints(std::move(endpoints));
+  }
   auto added = state_->add_host(url, std::move(endpoints));
   if (!added) return std::unexpected(std::move(added.error()));
   return {};
@@ -379,9 +324,8 @@ Task<Result<HttpLease>> HttpConnectionPool::acquire(const wire::Url& url, Nanose
 
 Task<std::size_t> HttpConnectionPool::drain(Nanoseconds patience) {
   const auto state = state_;
-  state->is_stopped = true;
-  const Instant deadline = state->loop.refresh_now() + patience;
-  for (const auto& host : state->hosts) host->pool.core().drain(state->loop.now(), deadline);  // all stop now
+  const Instant deadline = detail::deadline_after(state->loop.refresh_now(), patience);
+  state->stop(patience);  // all at once
   std::size_t left = 0;
   for (const auto& host : state->hosts) {
     const Nanoseconds rest = std::max<Nanoseconds>(deadline - state->loop.refresh_now(), Nanoseconds(0));

@@ -1,0 +1,91 @@
+#pragma once
+// The inside of HttpConnectionPool; included by its .cpp only.
+#include <algorithm>
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "marketprism/async/signal.hpp"
+#include "marketprism/net/connection_pool.hpp"
+#include "marketprism/net/http_connection_pool.hpp"
+#include "marketprism/pool/permit_ledger.hpp"
+#include "marketprism/pool/retry_budget.hpp"
+
+namespace marketprism::net {
+
+/// The hosts of a pool and what limits all of them. Shared by the pool and its requests, whichever live longest.
+struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
+  using Pool = ConnectionPool<HttpConnectionPtr, HttpConnector>;
+
+  struct Host {
+    Host(const wire::Url& url, Pool made) : scheme(url.scheme), name(url.host), port(url.port), pool(std::move(made)) {}
+    [[nodiscard]] bool serves(const wire::Url& url) const {
+      return port == url.port && name == url.host && scheme == url.scheme;
+    }
+
+    std::string scheme;
+    std::string name;
+    std::uint16_t port;
+    Pool pool;
+    std::vector<std::chrono::seconds> hints;  // the keep-alive time last announced, by endpoint
+    std::size_t users = 0;                    // requests in progress
+    bool is_started = false;
+    bool is_warm = false;
+  };
+
+  State(EventLoop& event_loop, HttpPoolOptions pool_options)
+      : loop(event_loop),
+        options(std::move(pool_options)),
+        permits(std::make_shared<pool::PermitLedger>(static_cast<std::uint32_t>(options.config.connections.max_size),
+                                                     static_cast<std::uint32_t>(options.hosts_max * 2))),
+        budget(options.config.retry_budget) {}
+
+  static std::string name_of(const wire::Url& url) { return url.scheme + "://" + url.host_and_port(); }
+  [[nodiscard]] Host* find_host(const wire::Url& url) const {
+    const auto found = std::find_if(hosts.begin(), hosts.end(), [&](const auto& host) { return host->serves(url); });
+    return found == hosts.end() ? nullptr : found->get();
+  }
+
+  Result<Host*> host_for(const wire::Url& url);
+  [[nodiscard]] pool::PoolConfig host_config(bool is_warm) const;
+  Result<Host*> add_host(const wire::Url& url, std::vector<pool::Endpoint> endpoints);
+  bool remove_unused_host();
+  void learn(Host& host, HttpLease& lease) const;
+  static Task<Result<PooledResponse>> request(std::shared_ptr<State> self, const wire::Url& url, Prepared prepared,
+                                              std::source_location where);
+  static Task<bool> may_retry(std::shared_ptr<State> self, Instant deadline);
+  void end_retry();
+  void stop(Nanoseconds patience);
+
+  // Counts a request as long as it runs.
+  struct InProgress {
+    InProgress(State& pool_state, Host& its_host) : state(pool_state), host(its_host) {
+      ++state.active;
+      ++host.users;
+    }
+    ~InProgress() {
+      --host.users;
+      --state.active;
+    }
+    InProgress(const InProgress&) = delete;
+    InProgress& operator=(const InProgress&) = delete;
+    State& state;
+    Host& host;
+  };
+
+  EventLoop& loop;
+  HttpPoolOptions options;
+  std::shared_ptr<pool::PermitLedger> permits;  // max_size over all hosts
+  bool has_own_permits = true;                  // else they are shared with other pools
+  pool::RetryBudget budget;
+  pool::ConnectBudget* connect_budget = nullptr;
+  std::vector<std::unique_ptr<Host>> hosts;  // few: looked through faster than hashed
+  std::deque<async::Signal*> waiting_retries;
+  RequestCounters counters;
+  std::size_t active = 0;
+  bool is_stopped = false;
+};
+
+}  // namespace marketprism::net
