@@ -5,13 +5,14 @@
 
 namespace marketprism::net {
 
-/// Calls `target.cancel()` when the time is up and remembers that it did. Lives on a coroutine's frame, on the loop.
-/// `Instant::max()`: never.
+/// Calls `target.cancel()` when the time is up and remembers that it did. A cancel is lost on an operation that has
+/// ended already and only waits for its turn, so it comes again with every tick, for the next one. Lives on a
+/// coroutine's frame, on the loop. `Instant::max()`: never.
 template <class Target>
 class Deadline {
  public:
   Deadline(async::EventLoop& loop, Instant deadline, Target& target)
-      : timer_([](void* self) { static_cast<Deadline*>(self)->pass(); }, this), target_(target) {
+      : loop_(loop), timer_([](void* self) { static_cast<Deadline*>(self)->pass(); }, this), target_(target) {
     if (deadline != Instant::max()) loop.timers().arm(timer_, deadline);
   }
 
@@ -20,9 +21,11 @@ class Deadline {
  private:
   void pass() {
     has_passed_ = true;
-    target_.cancel();
+    loop_.timers().arm(timer_, loop_.now() + loop_.timers().tick());
+    target_.cancel();  // last: it may end what this lives on
   }
 
+  async::EventLoop& loop_;
   async::Timer timer_;
   Target& target_;
   bool has_passed_ = false;

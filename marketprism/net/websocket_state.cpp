@@ -265,7 +265,7 @@ Task<Result<>> WebSocketConnection::State::close(std::shared_ptr<State> self, We
     timed_out = outcome == async::Signal::Outcome::timed_out;
   } else {
     const Deadline guard(self->loop, deadline, *self->transport);
-    while (!self->failure) {
+    while (!self->failure && !guard.has_passed()) {
       const auto received = co_await read(self);
       if (!received) break;
       while (self->next()) {
