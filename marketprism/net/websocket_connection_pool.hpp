@@ -30,7 +30,8 @@ class WebSocketStreamHandler {
   virtual void on_open(std::uint32_t /*connection*/, const wire::Url& /*url*/) {}
   virtual void on_sent(std::uint32_t /*connection*/, std::string_view /*text*/) {}
   virtual void on_message(std::uint32_t connection, const WebSocketReceived& message) = 0;
-  /// `is_ours`: the pool closed it after its streams had moved or ended; else it was lost, with what it carried.
+  /// `is_ours`: the pool closed it after its streams had moved or ended; else it was lost, with what it carried, or
+  /// given up as dead (silent, or confirming nothing).
   virtual void on_close(std::uint32_t /*connection*/, WebSocketCloseCode /*code*/, std::string_view /*reason*/,
                         bool /*is_ours*/) {}
   virtual void on_dial_failed(const Error& /*error*/) {}

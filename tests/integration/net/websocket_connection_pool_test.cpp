@@ -51,6 +51,16 @@ TEST_P(WebSocketConnectionPoolTest, RotatesWithoutABreak) {
   EXPECT_EQ(venue->subscribed().size(), 3U);
 }
 
+// The pool gives it up, but its streams were interrupted: whoever records them must learn of the gap.
+TEST_P(WebSocketConnectionPoolTest, AConnectionGivenUpAsDeadWasLost) {
+  const auto venue = make_venue();
+  const auto pool = make_pool(*venue);
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(pool->subscribe("s" + std::to_string(i), 200ms));
+  until([&] { return handler_.up.size() == 2; });
+  until([&] { return handler_.downs >= 2 && handler_.lost >= 1; });  // nothing was said: all are silent
+  EXPECT_EQ(handler_.closed_by_us, 0);
+}
+
 // A connection that waits for the one before it to say the rest is replaced itself, over and over.
 TEST_P(WebSocketConnectionPoolTest, ReplacesAConnectionThatIsStillTakingOver) {
   options_.slots.streams_per_message = 3;
