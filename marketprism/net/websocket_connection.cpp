@@ -93,19 +93,18 @@ WebSocketConnection::~WebSocketConnection() {
 }
 
 Task<Result<>> WebSocketConnection::read_some() {
-  if (state_->is_watched) [[unlikely]]
+  if (state_->is_watched || state_->has_kept) [[unlikely]]
     return State::take_over(state_);
   return State::read(state_);
 }
 const WebSocketReceived* WebSocketConnection::next_message() {
-  if (state_->has_message) [[unlikely]] {
-    state_->has_message = false;
-    return &state_->received;
-  }
+  if (state_->has_kept) [[unlikely]]
+    return state_->next_kept();
   return state_->next();
 }
 
 bool WebSocketConnection::watch_unused(Unused what) { return state_->watch(what); }
+Task<Result<>> WebSocketConnection::check_unused(Instant deadline) { return State::check_unused(state_, deadline); }
 void WebSocketConnection::on_closed(std::function<void()> callback) { state_->closed_callback = std::move(callback); }
 
 Result<> WebSocketConnection::send_text(std::string_view text) {
@@ -166,7 +165,8 @@ const WebSocketConnection::Statistics& WebSocketConnection::statistics() const {
 const TransportInfo& WebSocketConnection::info() const { return state_->transport->info(); }
 
 std::size_t WebSocketConnection::memory_bytes() const {
-  return sizeof(State) + state_->parser.memory_bytes() + state_->out.capacity() + state_->in_flight.capacity();
+  return sizeof(State) + state_->parser.memory_bytes() + state_->out.capacity() + state_->in_flight.capacity() +
+         state_->kept_bytes;
 }
 
 }  // namespace marketprism::net

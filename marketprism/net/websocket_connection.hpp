@@ -108,10 +108,14 @@ class WebSocketConnection {
 
   /// For pools, while nobody uses the connection: it is read in the background, so that pings are answered and its end
   /// shows at once; `on_closed` tells. The next send or read ends that and loses nothing. What a message does that
-  /// comes meanwhile: `keep` it for the next user (the greeting of a new connection), or `close` the connection, since
-  /// it was meant for the one before. False if it cannot be watched: somebody is still reading, or it has ended.
+  /// comes meanwhile: `keep` it for the next user (the greeting of a new connection; up to read_bytes_max, more close
+  /// it), or `close` the connection, since it was meant for the one before. False if it cannot be watched: somebody is
+  /// still reading, a kept message was left unread, or it has ended.
   enum class Unused : std::uint8_t { keep, close };
   bool watch_unused(Unused what);
+  /// One ping and its pong while it is watched; what else comes meanwhile is treated as ever. A connection that is not
+  /// watched is from now on, with `close`.
+  Task<Result<>> check_unused(Instant deadline);
   /// Called once, on the loop, when the connection ends while it is watched.
   void on_closed(std::function<void()> callback);
 

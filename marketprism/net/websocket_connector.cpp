@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "marketprism/async/signal.hpp"
-#include "marketprism/net/deadline.hpp"
 
 namespace marketprism::net {
 
@@ -23,17 +22,7 @@ Task<Result<WebSocketConnectionPtr>> WebSocketConnector::connect(const pool::End
 }
 
 Task<Result<>> WebSocketConnector::check(WebSocketConnectionPtr& connection, Instant deadline) {
-  const std::uint64_t pongs = connection->statistics().pongs_received;
-  if (auto sent = connection->send_ping(); !sent) co_return sent;
-  const Deadline guard(*loop_, deadline, *connection);
-  while (connection->statistics().pongs_received == pongs) {
-    auto read = co_await connection->read_some();
-    while (connection->next_message()) continue;
-    if (!read && guard.has_passed()) co_return fail(ErrorCode::timed_out, "no pong in time");
-    if (!read) co_return read;
-  }
-  connection->watch_unused(WebSocketConnection::Unused::close);
-  co_return Result<>();
+  co_return co_await connection->check_unused(deadline);
 }
 
 Task<> WebSocketConnector::watch(WebSocketConnectionPtr& connection) {

@@ -9,9 +9,9 @@ namespace marketprism::net {
 using WebSocketConnectionPtr = std::unique_ptr<WebSocketConnection>;
 
 /// How WebSocket connections are pooled to be lent to one user at a time; see `ConnectorOf`. (For subscriptions that
-/// share connections there is WebSocketConnectionPool.) A check is one ping and its pong; what comes in meanwhile is
-/// dropped. A connection is watched until its first use, afterwards when its holder says `watch_unused` before giving
-/// it back (WebSocketLease does). Owned by its pool, on the pool's loop.
+/// share connections there is WebSocketConnectionPool.) A check is one ping and its pong. A connection is watched until
+/// its first use, afterwards when its holder says `watch_unused` before giving it back (WebSocketLease does), or from
+/// the first check on. Owned by its pool, on the pool's loop.
 class WebSocketConnector {
  public:
   /// `target`: headers, subprotocols, compression and TLS of every connection; host, port and path come from the

@@ -56,6 +56,7 @@ WebSocketConnection::State::State(TransportPtr the_transport, WebSocketRole role
       writer(writer_options(role, agreement, the_options)),
       last_receive(loop.now()),
       handed_over(loop),
+      pong_seen(loop),
       ended(loop),
       flushed(loop),
       ping_timer([](void* self) { static_cast<State*>(self)->on_ping_time(); }, this),
@@ -137,7 +138,10 @@ void WebSocketConnection::State::on_control_frame(const wire::WebSocketMessage& 
         static_cast<void>(send_queued());
       }
       break;
-    case WebSocketMessageKind::pong: on_pong(message.data); break;
+    case WebSocketMessageKind::pong:
+      on_pong(message.data);
+      if (pong_seen.has_waiter()) pong_seen.set();
+      break;
     case WebSocketMessageKind::close: on_close_frame(message); break;
     case WebSocketMessageKind::text:
     case WebSocketMessageKind::binary: break;
@@ -238,6 +242,7 @@ void WebSocketConnection::State::fail_with(Error error, bool send_first) {
   } else {
     close_transport();
   }
+  if (pong_seen.has_waiter()) pong_seen.set();
   if (ended.has_waiter()) ended.set();
 }
 

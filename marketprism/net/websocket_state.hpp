@@ -2,6 +2,7 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "marketprism/async/signal.hpp"
 #include "marketprism/net/websocket_connection.hpp"
@@ -14,6 +15,12 @@ namespace marketprism::net {
 struct WebSocketConnection::State : std::enable_shared_from_this<WebSocketConnection::State> {
   State(TransportPtr the_transport, WebSocketRole role, wire::WebSocketAgreement the_agreement,
         const WebSocketOptions& the_options);
+
+  /// A copy of a message, with what its view leads to.
+  struct Kept {
+    WebSocketReceived message;
+    std::string data;
+  };
 
   // Reading.
   static Task<Result<>> read(std::shared_ptr<State> self);
@@ -28,7 +35,10 @@ struct WebSocketConnection::State : std::enable_shared_from_this<WebSocketConnec
   bool watch(Unused what);
   static Task<> read_unused(std::shared_ptr<State> self);
   bool drop_unused();
+  bool keep(const WebSocketReceived& message);
+  const WebSocketReceived* next_kept();
   static Task<Result<>> take_over(std::shared_ptr<State> self);
+  static Task<Result<>> check_unused(std::shared_ptr<State> self, Instant deadline);
 
   // Writing.
   Result<> check_room(std::size_t bytes);
@@ -69,10 +79,14 @@ struct WebSocketConnection::State : std::enable_shared_from_this<WebSocketConnec
   bool close_after_flush = false;
   bool is_unused = false;         // nobody but the background reads
   bool is_watched = false;        // the background's loop runs
-  bool has_message = false;       // `received` came while it was unused, for the next user
-  Unused unused = Unused::close;  // what to do with such a message
+  Unused unused = Unused::close;  // what to do with a message that comes meanwhile
+  bool has_kept = false;          // some did, and wait for the next user:
+  std::vector<Kept> kept;         // oldest first
+  std::size_t kept_bytes = 0;
+  Kept given;  // the one that the user is looking at
   std::function<void()> closed_callback;
   async::Signal handed_over;  // the background has read for a user who waits
+  async::Signal pong_seen;    // or the connection has failed; for a check that waits
   async::Signal ended;        // set with `failure`, for a close that waits while another coroutine reads
 
   std::string out;        // queued frames

@@ -6,7 +6,7 @@
 namespace marketprism::net {
 
 bool WebSocketConnection::State::watch(Unused what) {
-  if (failure || has_message || (is_reading && !is_watched)) return false;
+  if (failure || has_kept || (is_reading && !is_watched)) return false;
   is_unused = true;
   unused = what;
   if (is_watched) return true;  // a read from before the last use still waits
@@ -36,26 +36,65 @@ Task<> WebSocketConnection::State::read_unused(std::shared_ptr<State> self) {
 // Works off what is in the buffer. False when there is nothing more to read for nobody.
 bool WebSocketConnection::State::drop_unused() {
   while (is_unused && !failure) {
-    if (next() == nullptr) return !failure;
+    const WebSocketReceived* const message = next();
+    if (message == nullptr) return !failure;
     if (writer.is_closed()) continue;  // while we say goodbye nobody wants it
-    if (unused == Unused::keep) {
-      has_message = has_remainder = true;
-    } else {
-      fail_with({ErrorCode::connection_closed,
-                 transport->info().peer + ": a message came while nobody used the connection, so it is not lent again",
-                 false, nullptr},
-                false);
-    }
+    if (unused == Unused::keep && keep(*message)) continue;
+    const std::string_view what = unused == Unused::keep ? ": more came than is kept while nobody used the connection"
+                                                         : ": a message came while nobody used the connection";
+    fail_with({ErrorCode::connection_closed, transport->info().peer + std::string(what) + ", so it is not lent again",
+               false, nullptr},
+              false);
     return false;
   }
   return false;
 }
 
+// Copied, so that reading goes on: pings are answered and the end is seen, however long nobody comes for it. False when
+// there is no room; there always is for one.
+bool WebSocketConnection::State::keep(const WebSocketReceived& message) {
+  const std::size_t bytes = sizeof(Kept) + message.data.size();
+  if (!kept.empty() && kept_bytes + bytes > options.read_bytes_max) return false;
+  kept.push_back({message, std::string(message.data)});
+  kept_bytes += bytes;
+  has_kept = true;
+  return true;
+}
+
+const WebSocketReceived* WebSocketConnection::State::next_kept() {
+  is_unused = false;
+  given = std::move(kept.front());
+  given.message.data = given.data;
+  kept.erase(kept.begin());
+  kept_bytes -= sizeof(Kept) + given.data.size();
+  has_kept = !kept.empty();
+  return &given.message;
+}
+
 Task<Result<>> WebSocketConnection::State::take_over(std::shared_ptr<State> self) {
   self->is_unused = false;
+  if (self->has_kept) co_return Result<>();
   const auto outcome = co_await self->handed_over.wait();
   if (outcome == async::Signal::Outcome::cancelled) {
     co_return fail(ErrorCode::cancelled, self->transport->info().peer + ": cancelled");
+  }
+  if (self->failure) co_return std::unexpected(*self->failure);
+  co_return Result<>();
+}
+
+Task<Result<>> WebSocketConnection::State::check_unused(std::shared_ptr<State> self, Instant deadline) {
+  const bool is_watched_by_us = (self->is_watched && self->is_unused) || self->watch(Unused::close);
+  if (self->failure) co_return std::unexpected(*self->failure);
+  const std::string& peer = self->transport->info().peer;
+  if (!is_watched_by_us) co_return fail(ErrorCode::invalid_argument, peer + ": somebody still reads the connection");
+  const std::uint64_t pongs = self->statistics.pongs_received;
+  if (auto written = self->writer.write_ping(self->out, {}); !written) co_return written;
+  ++self->statistics.pings_sent;
+  if (auto sent = self->send_queued(); !sent) co_return sent;
+  while (!self->failure && self->statistics.pongs_received == pongs) {
+    const auto outcome = co_await self->pong_seen.wait(deadline);
+    if (outcome == async::Signal::Outcome::timed_out) co_return fail(ErrorCode::timed_out, peer + ": no pong in time");
+    if (outcome == async::Signal::Outcome::cancelled) co_return fail(ErrorCode::cancelled, peer + ": cancelled");
   }
   if (self->failure) co_return std::unexpected(*self->failure);
   co_return Result<>();

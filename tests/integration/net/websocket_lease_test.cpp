@@ -100,6 +100,64 @@ TEST_P(WebSocketLeaseTest, AFreshIdleConnectionIsWatchedTooAndKeepsItsGreeting) 
   }(*pool, loop));
 }
 
+// A greeting is kept for the first user; until then the connection is read, checked and watched like any other.
+TEST_P(WebSocketLeaseTest, AKeptGreetingHidesNothing) {
+  options_.leases = options_.connections;
+  options_.leases->min_size = 1;
+  options_.leases->health_check_interval = 10ms;
+  const auto venue = make_venue();
+  venue->ping_every(5ms);
+  const auto pool = make_pool(*venue);
+  run([](WebSocketConnectionPool& p) -> Task<> {
+    auto lease = co_await p.acquire();
+    lease->mark_broken();
+  }(*pool));
+  until([&] { return pool->lease_stats()->gauges.idle == 1 && venue->open() == 1; });
+  venue->say("welcome");
+  venue->say("again");
+  const auto pongs = venue->pongs();
+  const auto checks = pool->lease_stats()->counters.health_checks;
+  until([&] { return venue->pongs() >= pongs + 3 && pool->lease_stats()->counters.health_checks >= checks + 3; });
+  EXPECT_EQ(pool->lease_stats()->counters.failed_checks, 0U);
+  run([](WebSocketConnectionPool& p) -> Task<> {
+    auto lease = co_await p.acquire();
+    EXPECT_EQ(lease->use_count(), 1U);
+    for (const std::string_view said : {"welcome", "again"}) {
+      const auto read = co_await (*lease)->read_some();
+      EXPECT_TRUE(read);
+      const auto message = (*lease)->next_message();
+      EXPECT_TRUE(message != nullptr && message->data == said);
+    }
+    EXPECT_EQ((*lease)->next_message(), nullptr);
+    EXPECT_EQ(co_await ask(*lease, "subscribe 1"), "ok 1");
+    lease->mark_broken();
+  }(*pool));
+  until([&] { return pool->lease_stats()->gauges.idle == 1 && venue->open() == 1; });
+  const auto dials = venue->accepted();
+  venue->say("welcome");
+  const auto heard = venue->pongs();
+  until([&] { return venue->pongs() >= heard + 3; });
+  venue->server().cut_all();
+  until([&] { return venue->accepted() > dials && pool->lease_stats()->gauges.idle == 1; });
+}
+
+TEST_P(WebSocketLeaseTest, OnlySoMuchIsKept) {
+  options_.leases = options_.connections;
+  options_.leases->min_size = 1;
+  options_.websocket.read_bytes_start = options_.websocket.read_bytes_max = 4096;
+  const auto venue = make_venue();
+  const auto pool = make_pool(*venue);
+  run([](WebSocketConnectionPool& p) -> Task<> {
+    auto lease = co_await p.acquire();
+    lease->mark_broken();
+  }(*pool));
+  until([&] { return pool->lease_stats()->gauges.idle == 1 && venue->open() == 1; });
+  const int before = venue->accepted();
+  venue->say(std::string(10'000, 'x'));  // one always
+  venue->say("and another");
+  until([&] { return venue->accepted() > before; });
+}
+
 TEST_P(WebSocketLeaseTest, WhatWasMeantForOneUserNeverReachesTheNext) {
   const auto venue = make_venue();
   const auto pool = make_pool(*venue);
