@@ -59,22 +59,22 @@ class Queue {
 
   PushOutcome push(T item) {
     std::unique_lock lock(mutex_);
-    const bool was_empty = size_ == 0;
-    const PushOutcome outcome = put(lock, item);
-    finish_push(lock, was_empty);
+    bool became_ready = false;
+    const PushOutcome outcome = put(lock, item, became_ready);
+    finish_push(lock, became_ready);
     return outcome;
   }
 
   /// Moves the items in, in order, under one lock, and returns how many are queued; `push`'s rules hold for each.
   std::size_t push_batch(std::span<T> items) {
     std::unique_lock lock(mutex_);
-    const bool was_empty = size_ == 0;
+    bool became_ready = false;
     std::size_t queued = 0;
     for (T& item : items) {
-      const PushOutcome outcome = put(lock, item);
+      const PushOutcome outcome = put(lock, item, became_ready);
       queued += outcome == PushOutcome::queued || outcome == PushOutcome::replaced ? 1 : 0;
     }
-    finish_push(lock, was_empty);
+    finish_push(lock, became_ready);
     return queued;
   }
 
@@ -120,7 +120,7 @@ class Queue {
   }
 
  private:
-  PushOutcome put(std::unique_lock<std::mutex>& lock, T& item) {
+  PushOutcome put(std::unique_lock<std::mutex>& lock, T& item, bool& became_ready) {
     if (size_ == items_.size() && !is_closed_) {
       if (options_.overflow == Overflow::reject) {
         ++statistics_.rejected;
@@ -132,6 +132,7 @@ class Queue {
       ++statistics_.refused_closed;
       return PushOutcome::closed;
     }
+    became_ready |= size_ == 0;  // known here only: the consumer may have emptied it while we waited for room
     PushOutcome outcome = PushOutcome::queued;
     if (size_ == items_.size()) {
       first_ = next(first_);  // the newest takes the oldest's place below
@@ -161,8 +162,8 @@ class Queue {
     --waiting_producers_;
   }
 
-  void finish_push(std::unique_lock<std::mutex>& lock, bool was_empty) {
-    const bool is_ready = was_empty && size_ != 0;
+  void finish_push(std::unique_lock<std::mutex>& lock, bool became_ready) {
+    const bool is_ready = became_ready && size_ != 0;
     const bool has_waiter = waiting_consumers_ != 0 && size_ != 0;
     lock.unlock();
     if (has_waiter) not_empty_.notify_one();

@@ -1,5 +1,6 @@
 #include "marketprism/async/queue.hpp"
 
+#include <atomic>
 #include <memory>
 #include <numeric>
 #include <string>
@@ -153,6 +154,20 @@ TEST(QueueTest, nothing_is_lost_or_doubled_between_threads) {
   closer.join();
   EXPECT_EQ(out.size(), queued);
   EXPECT_EQ(queue.statistics().rejected + queued, 3 * per_thread);
+}
+
+// The consumer emptied the queue while the producer waited for room: what the producer stores then is news to it.
+TEST(QueueTest, a_producer_that_waited_for_room_wakes_the_consumer_again) {
+  Queue<int> queue(options(1, Overflow::block));
+  std::atomic<int> wakes{0};
+  queue.on_ready([&wakes] { ++wakes; });
+  queue.push(1);
+  std::thread producer([&queue] { queue.push(2); });
+  while (queue.statistics().blocked == 0) std::this_thread::yield();
+  std::vector<int> out;
+  queue.pop(out);
+  producer.join();
+  EXPECT_EQ(wakes, 3);  // for the first, for room, and for the second
 }
 
 }  // namespace
