@@ -122,6 +122,9 @@ TaskExtras& TaskPool::Record::with_extras() {
 }
 
 Result<TaskPool::Handle> TaskPool::Core::add(Work work, Coroutine coroutine, TaskOptions with) {
+  if (is_closed) {  // a task that still runs asks
+    return fail(ErrorCode::closed, "task pool \"" + options.name + "\": it has ended and takes no more tasks", true);
+  }
   if (pending >= options.queue_capacity) {
     ++counts.rejected;
     return fail(ErrorCode::exhausted,

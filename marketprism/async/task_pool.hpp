@@ -118,7 +118,7 @@ class TaskPool::Context {
  public:
   [[nodiscard]] bool is_cancelled() const;
   [[nodiscard]] Instant deadline() const;
-  /// Submits to the same pool.
+  /// Submits to the same pool; `closed` when that has ended.
   Result<Handle> submit(Work work, TaskOptions options = {});
   Result<Handle> submit(Coroutine coroutine, TaskOptions options = {});
   /// Waits for another task of the pool and lends it this task's place meanwhile, so that tasks that wait for tasks

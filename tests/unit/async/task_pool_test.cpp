@@ -237,5 +237,30 @@ TEST(TaskStateTest, has_names) {
   EXPECT_EQ(name_of(TaskState::cancelled), "cancelled");
 }
 
+TEST_F(TaskPoolTest, takes_no_tasks_after_its_end) {
+  std::optional<TaskPool> pool(std::in_place, loop, options(2, 10));
+  Gate gate(loop);
+  std::optional<Error> refused;
+  bool has_run = false;
+  const auto outlives = [&](TaskPool::Context& context) -> Task<Result<>> {
+    const auto waited = co_await Gate::pass(&gate);  // until the end of the pool
+    const auto late = context.submit([&has_run]() -> Result<> {
+      has_run = true;
+      return {};
+    });
+    if (!late) refused = late.error();
+    co_return waited;
+  };
+  ASSERT_TRUE(pool->submit(TaskPool::Coroutine(outlives)));
+  turn();
+  EXPECT_EQ(gate.entered, 1);
+  pool.reset();
+  turn();
+  turn();
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->code, ErrorCode::closed);
+  EXPECT_FALSE(has_run);
+}
+
 }  // namespace
 }  // namespace marketprism::async
