@@ -135,9 +135,12 @@ Result<std::size_t> TlsTransport::write_now(std::string_view bytes) {
   // Encrypted bytes cannot be taken back, so no more is encrypted than one record beyond what the socket takes.
   while (taken < bytes.size() && engine_->outgoing().empty()) {
     const std::string_view record = bytes.substr(taken, record_bytes);
-    if (auto encrypted = engine_->write(record); !encrypted) return std::unexpected(encrypted.error());
+    auto done = engine_->write(record);
+    if (done) done = send_outgoing_now();
+    // Records before this one are out: the caller must know, and the next write fails again.
+    if (!done && taken > 0) return taken;
+    if (!done) return std::unexpected(done.error());
     taken += record.size();
-    if (auto sent = send_outgoing_now(); !sent) return std::unexpected(sent.error());
   }
   return taken;
 }
