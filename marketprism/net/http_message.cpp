@@ -239,14 +239,17 @@ Result<std::string> make_http_request(std::string_view host_header, const HttpRe
   head.method = request.method;
   head.target = request.target;
   if (!request.headers.contains("Host")) head.headers.add("Host", host_header);
-  for (const auto& [name, value] : request.headers) head.headers.add(name, value);
+  for (const auto& [name, value] : request.headers) {
+    // A length that is not the body's would make the peer wait, or take the next request for a part of this one.
+    if (!wire::equal_ignoring_case(name, "Content-Length")) head.headers.add(name, value);
+  }
   if (head.headers.contains("Transfer-Encoding")) {
     return fail(ErrorCode::invalid_argument, "HTTP: the body is sent by length; leave Transfer-Encoding out", true);
   }
   if (!head.headers.contains("User-Agent")) head.headers.add("User-Agent", "marketprism");
   if (!head.headers.contains("Accept-Encoding")) head.headers.add("Accept-Encoding", "gzip");
   const bool expects_body = head.method == "POST" || head.method == "PUT" || head.method == "PATCH";
-  if (!request.body.empty() || expects_body) head.headers.set("Content-Length", std::to_string(request.body.size()));
+  if (!request.body.empty() || expects_body) head.headers.add("Content-Length", std::to_string(request.body.size()));
   std::string text;
   if (auto appended = wire::append_head(text, head); !appended) return std::unexpected(std::move(appended.error()));
   text += request.body;

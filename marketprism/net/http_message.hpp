@@ -83,9 +83,9 @@ struct HttpRequest {
   std::string body;
 };
 
-/// The bytes of a request, ready to be sent any number of times. Adds Host, Content-Length (if there is a body or the
-/// method expects one), Accept-Encoding: gzip and User-Agent unless they are there. `invalid_argument` for parts that
-/// cannot be sent.
+/// The bytes of a request, ready to be sent any number of times. Adds Content-Length (if there is a body or the method
+/// expects one; the body's, whatever the headers say), and Host, Accept-Encoding: gzip and User-Agent unless they are
+/// there. `invalid_argument` for parts that cannot be sent.
 Result<std::string> make_http_request(std::string_view host_header, const HttpRequest& request);
 
 /// A received response. Valid until the next request on its connection; `body` may be moved out.

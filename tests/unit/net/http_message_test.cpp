@@ -112,6 +112,16 @@ TEST(MakeHttpRequestTest, adds_what_a_request_needs) {
               testing::AllOf(HasSubstr("Content-Length: 5\r\n"), testing::EndsWith("\r\n\r\n12345")));
 }
 
+TEST(MakeHttpRequestTest, knows_the_length_of_the_body_better_than_its_caller) {
+  HttpRequest request;
+  request.headers.add("content-length", "7");
+  EXPECT_THAT(*make_http_request("a", request), Not(HasSubstr("ontent-")));
+  request.body = "12345";
+  const std::string text = *make_http_request("a", request);
+  EXPECT_THAT(text, HasSubstr("Content-Length: 5\r\n"));
+  EXPECT_THAT(text, Not(HasSubstr("content-length")));
+}
+
 TEST(MakeHttpRequestTest, refuses_what_would_break_the_request) {
   HttpRequest request;
   request.target = "/a b";
