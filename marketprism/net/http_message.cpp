@@ -58,6 +58,17 @@ bool is_target(std::string_view text) {
   return !text.empty();
 }
 
+// RFC 9112, section 3.2.2: a target may name scheme and host too, as to a proxy; what it is about is behind them.
+std::string_view origin_form(std::string_view target) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!wire::equal_ignoring_case(target.substr(0, scheme.size()), scheme)) continue;
+    const std::size_t path = target.find_first_of("/?", scheme.size());
+    if (path != std::string_view::npos) return target.substr(path);
+    return target.substr(scheme.size() - 1, 1);  // no path is the path "/"
+  }
+  return target;
+}
+
 std::unexpected<Error> malformed(std::string_view what) {
   return fail(ErrorCode::malformed, "HTTP: " + std::string(what));
 }
@@ -103,7 +114,7 @@ Result<> HttpHead::parse_request(std::string_view text, std::size_t fields_max) 
   const std::string_view target = line.substr(first + 1, second - first - 1);
   if (!is_token(method) || !is_target(target)) return malformed("bad request line " + quoted(line));
   method_ = piece(method);
-  target_ = piece(target);
+  target_ = piece(origin_form(target));
   if (auto version = parse_version(line.substr(second + 1)); !version) return version;
   return parse_fields(all.substr(line_end + 2), fields_max);
 }
@@ -163,6 +174,7 @@ std::size_t HttpHead::count(std::string_view name) const {
 
 std::string_view HttpHead::path() const {
   const std::string_view all = target();
+  if (all.starts_with('?')) return "/";
   return all.substr(0, all.find('?'));
 }
 

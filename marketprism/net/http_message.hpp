@@ -25,6 +25,7 @@ class HttpHead {
   Result<> parse_response(std::string_view text, std::size_t fields_max);
 
   [[nodiscard]] std::string_view method() const { return view(method_); }
+  /// In origin-form: path and query, also when the request named scheme and host with them.
   [[nodiscard]] std::string_view target() const { return view(target_); }
   /// The target up to '?' and what follows it.
   [[nodiscard]] std::string_view path() const;

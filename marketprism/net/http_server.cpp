@@ -37,6 +37,14 @@ int status_for(const Error& error, bool has_head) {
   }
 }
 
+// RFC 9112, section 3.2: without exactly one Host it is not clear whom the request is for.
+Result<> check_host(const HttpHead& head) {
+  const std::size_t hosts = head.count("Host");
+  if (hosts == 1 || (hosts == 0 && head.minor_version() == 0)) return {};
+  return fail(ErrorCode::malformed,
+              "HTTP: " + std::string(hosts == 0 ? "the Host header is missing" : "more than one Host header"));
+}
+
 // Says goodbye and reads on for a moment: closing with unread bytes would reset the connection, and the peer might lose
 // the reply that tells it what was wrong.
 Task<> linger(Session& session) {
@@ -183,7 +191,7 @@ Task<Result<>> HttpServer::State::read_request(Session& session, std::uint64_t i
   while (true) {
     const auto complete = session.parser.parse();
     if (!complete) co_return std::unexpected(complete.error());
-    if (*complete) co_return Result<>();
+    if (*complete) co_return check_host(session.parser.head());
     if (is_stopping && is_idle) co_return fail(ErrorCode::connection_closed, "the server stops");
     const auto continued = co_await continue_if_expected(session, was_continued);
     if (!continued) co_return continued;

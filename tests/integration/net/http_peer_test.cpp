@@ -186,7 +186,8 @@ class HttpServerPeerTest : public HttpPeerTest {
 
 TEST_F(HttpServerPeerTest, answers_pipelined_requests_in_order) {
   const std::string text = answer(
-      "POST /echo HTTP/1.1\r\nContent-Length: 1\r\n\r\naPOST /echo HTTP/1.1\r\nTransfer-Encoding: "
+      "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\naPOST /echo HTTP/1.1\r\nHost: "
+      "a\r\nTransfer-Encoding: "
       "chunked\r\n\r\n1\r\nb\r\n0\r\n\r\n"
       "GET /echo HTTP/1.0\r\n\r\n");
   const std::size_t first = text.find("\r\n\r\na");
@@ -200,11 +201,23 @@ TEST_F(HttpServerPeerTest, answers_pipelined_requests_in_order) {
 TEST_F(HttpServerPeerTest, refuses_bad_requests_with_a_status) {
   EXPECT_THAT(answer("hello\r\n\r\n"), HasSubstr("HTTP/1.1 400 "));
   EXPECT_THAT(answer("GET / HTTP/2.0\r\n\r\n"), HasSubstr("HTTP/1.1 505 "));
-  EXPECT_THAT(answer("POST /echo HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n"), HasSubstr("HTTP/1.1 501 "));
-  EXPECT_THAT(answer("POST /echo HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-              HasSubstr("HTTP/1.1 400 "));
-  EXPECT_THAT(answer("POST /echo HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n"), HasSubstr("HTTP/1.1 413 "));
+  EXPECT_THAT(answer("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n"), HasSubstr("HTTP/1.1 501 "));
+  EXPECT_THAT(
+      answer("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+      HasSubstr("HTTP/1.1 400 "));
+  EXPECT_THAT(answer("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n"),
+              HasSubstr("HTTP/1.1 413 "));
   EXPECT_EQ(server.statistics().failed, 5U);
+}
+
+TEST_F(HttpServerPeerTest, wants_to_know_for_which_host) {
+  const std::string good = "Host: a\r\nConnection: close\r\n\r\n";
+  EXPECT_THAT(answer("GET /echo HTTP/1.1\r\n" + good), HasSubstr("HTTP/1.1 200 "));
+  EXPECT_THAT(answer("GET http://a/echo HTTP/1.1\r\n" + good), HasSubstr("HTTP/1.1 200 "));
+  EXPECT_THAT(answer("GET /echo HTTP/1.0\r\n\r\n"), HasSubstr("HTTP/1.1 200 "));
+  EXPECT_THAT(answer("GET /echo HTTP/1.1\r\n\r\n"), HasSubstr("HTTP/1.1 400 "));
+  EXPECT_THAT(answer("GET /echo HTTP/1.1\r\nHost: b\r\n" + good), HasSubstr("HTTP/1.1 400 "));
+  EXPECT_THAT(answer("GET /echo HTTP/1.0\r\nHost: b\r\n" + good), HasSubstr("HTTP/1.1 400 "));
 }
 
 TEST_F(HttpServerPeerTest, closes_half_requests_and_idle_connections) {
@@ -213,7 +226,8 @@ TEST_F(HttpServerPeerTest, closes_half_requests_and_idle_connections) {
 }
 
 TEST_F(HttpServerPeerTest, says_continue_when_asked) {
-  const std::string text = answer("POST /echo HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+  const std::string text =
+      answer("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
   EXPECT_THAT(text, testing::StartsWith("HTTP/1.1 100 Continue\r\n\r\n"));
 }
 

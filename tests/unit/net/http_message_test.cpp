@@ -87,6 +87,22 @@ TEST(HttpHeadTest, refuses_bad_status_lines) {
   }
 }
 
+TEST(HttpHeadTest, takes_the_path_out_of_an_absolute_target) {
+  struct Case {
+    std::string_view target;
+    std::string_view path;
+    std::string_view query;
+  };
+  HttpHead head;
+  for (const Case& one :
+       {Case{"http://host:80/a/b?c=d", "/a/b", "c=d"}, Case{"HTTPS://host/", "/", ""}, Case{"http://host", "/", ""},
+        Case{"http://host?c=d", "/", "c=d"}, Case{"/http://host/a", "/http://host/a", ""}, Case{"*", "*", ""}}) {
+    ASSERT_TRUE(head.parse_request("GET " + std::string(one.target) + " HTTP/1.1\r\nHost: host\r\n\r\n", fields_max));
+    EXPECT_EQ(head.path(), one.path) << one.target;
+    EXPECT_EQ(head.query(), one.query) << one.target;
+  }
+}
+
 TEST(HttpHeadTest, keeps_its_views_when_it_is_moved) {
   HttpHead head;
   ASSERT_TRUE(head.parse_request("GET / HTTP/1.1\r\nA: b\r\n\r\n", fields_max));
