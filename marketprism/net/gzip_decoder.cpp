@@ -10,6 +10,7 @@ namespace marketprism::net {
 
 struct GzipDecoder::State {
   z_stream stream{};
+  bool has_begun = false;
   bool is_complete = false;
 };
 
@@ -22,19 +23,26 @@ GzipDecoder::~GzipDecoder() { inflateEnd(&state_->stream); }
 
 void GzipDecoder::reset() {
   inflateReset(&state_->stream);
-  state_->is_complete = false;
+  state_->has_begun = state_->is_complete = false;
 }
 
+bool GzipDecoder::has_begun() const { return state_->has_begun; }
 bool GzipDecoder::is_complete() const { return state_->is_complete; }
 
 Result<> GzipDecoder::decode(std::string_view bytes, std::string& out, std::size_t size_max) {
   z_stream& stream = state_->stream;
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));  // zlib does not write to it
   stream.avail_in = static_cast<uInt>(bytes.size());
+  state_->has_begun |= !bytes.empty();
   while (true) {
     if (state_->is_complete) {
-      if (stream.avail_in != 0) return fail(ErrorCode::malformed, "HTTP: bytes after the end of the gzip stream");
-      return {};
+      constexpr Bytef gzip_begins = 0x1F;  // RFC 1952, section 2.2: another member may follow
+      if (stream.avail_in == 0) return {};
+      if (*stream.next_in != gzip_begins) {
+        return fail(ErrorCode::malformed, "HTTP: bytes after the end of the gzip stream");
+      }
+      inflateReset(&stream);
+      state_->is_complete = false;
     }
     const std::size_t used = out.size();
     const std::size_t room = std::min<std::size_t>(std::max<std::size_t>(bytes.size() * 3, 4096), size_max - used + 1);

@@ -8,7 +8,8 @@
 
 namespace marketprism::net {
 
-/// Decompresses one gzip or zlib stream piece by piece; reused, it does not allocate. One owner, no lock.
+/// Decompresses a zlib stream or gzip members, one after the other, piece by piece; reused, it does not allocate. One
+/// owner, no lock.
 class GzipDecoder {
  public:
   GzipDecoder();
@@ -19,7 +20,9 @@ class GzipDecoder {
   /// Appends what `bytes` hold to `out`, which never grows beyond `size_max` (`too_large`). `malformed` for bytes that
   /// are no such stream, or that follow its end.
   Result<> decode(std::string_view bytes, std::string& out, std::size_t size_max);
-  /// The stream came to its end.
+  /// Something of the stream was read.
+  [[nodiscard]] bool has_begun() const;
+  /// The stream came to its end, or the gzip member that was read last did.
   [[nodiscard]] bool is_complete() const;
 
  private:

@@ -238,7 +238,9 @@ Result<> HttpParser::take_body(std::string_view bytes) {
 }
 
 Result<> HttpParser::finish() {
-  if (is_encoded_ && !decoder_->is_complete()) return malformed("the gzip stream of the body is cut");
+  // A body of no bytes is an empty one, though gzip of nothing would have some.
+  if (is_encoded_ && decoder_->has_begun() && !decoder_->is_complete())
+    return malformed("the gzip stream of the body is cut");
   phase_ = Phase::complete;
   return {};
 }

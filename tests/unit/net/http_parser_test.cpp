@@ -205,6 +205,27 @@ TEST(HttpParserTest, refuses_bad_gzip_and_bombs) {
   const std::string packed = gzip("hello");
   EXPECT_EQ(outcome(response(packed.substr(0, packed.size() - 4))), "malformed");
   EXPECT_EQ(outcome(response(packed + "x")), "malformed");
+  EXPECT_EQ(outcome(response(packed + packed.substr(0, packed.size() - 4))), "malformed");
+}
+
+TEST(HttpParserTest, takes_gzip_of_no_bytes_and_of_several_members) {
+  const std::string head = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n";
+  HttpParser parser;
+  EXPECT_EQ(outcome(parser, head + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), "complete");
+  EXPECT_EQ(parser.body(), "");
+  parser.next_message();
+  const std::string packed = gzip("hello") + gzip(" ") + gzip("world");
+  const std::string length = "Content-Length: " + std::to_string(packed.size()) + "\r\n\r\n";
+  EXPECT_EQ(outcome(parser, head + length + packed), "complete");
+  EXPECT_EQ(parser.body(), "hello world");
+  parser.next_message();
+  parser.append(head + length);
+  for (const char byte : packed) {
+    parser.append(std::string_view(&byte, 1));
+    ASSERT_TRUE(parser.parse());
+  }
+  EXPECT_TRUE(parser.is_complete());
+  EXPECT_EQ(parser.body(), "hello world");
 }
 
 // Whatever comes, in whatever pieces, the parser neither crashes nor holds more than its limits.
