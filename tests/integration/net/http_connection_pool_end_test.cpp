@@ -148,7 +148,7 @@ TEST_F(HttpConnectionPoolEndTest, AConnectionThatEndedInItsHoldersHandsIsNotLent
 TEST_F(HttpConnectionPoolEndTest, EveryEndpointsKeepAliveIsObeyed) {
   int waiting = 0;
   const auto answer_together = [&](Socket& socket) -> Task<> {
-    const std::string request = co_await read_until(socket, "\r\n\r\n");
+    co_await read_until(socket, "\r\n\r\n");
     ++waiting;
     while (waiting < 2) co_await socket.loop().sleep_for(1ms);
     send_text(socket, ok + "Keep-Alive: timeout=1\r\n\r\n");
