@@ -10,12 +10,10 @@ export function build(section) {
   parts.loops = table([
     {title: 'Loop', text: (l) => l.name, health: (l) => (l.is_answering ? 'fresh' : 'stale')},
     {title: 'Lag p50', text: (l) => milliseconds(l.lag.p50_ms), number: true},
-    {title: 'p90', text: (l) => milliseconds(l.lag.p90_ms), number: true},
     {title: 'p99', text: (l) => milliseconds(l.lag.p99_ms), number: true},
     {title: 'Max', text: (l) => milliseconds(l.lag.max_ms), number: true},
     {title: 'Longest handler', text: (l) => (l.longest_handler ? `${milliseconds(l.longest_handler_ms)} ${l.longest_handler}` : '–')},
     {title: 'Allocations', text: (l) => count(l.allocations), number: true},
-    {title: 'Measured', text: (l) => count(l.lag.count), number: true},
   ], 'Event loops');
   parts.threads = table([
     {title: 'Thread', text: (t) => t.name},
