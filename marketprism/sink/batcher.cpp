@@ -10,8 +10,6 @@ namespace marketprism::sink {
 
 namespace {
 
-constexpr std::size_t holes_max = 4096;  // symbols and channels; beyond it a hole is only counted
-
 Instant clock_now() { return std::chrono::time_point_cast<Nanoseconds>(std::chrono::steady_clock::now()); }
 UnixTime wall_now() { return std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now()); }
 
@@ -38,31 +36,17 @@ void Batcher::on_event(const market::Event& event) {
     return;
   }
   dropped_[static_cast<std::size_t>(event.type())].fetch_add(1, std::memory_order_relaxed);
-  note_hole(event);
-}
-
-void Batcher::note_hole(const market::Event& event) {
-  const auto* const gap = std::get_if<market::Gap>(&event.payload);
-  const market::EventType channel = gap != nullptr ? gap->channel : event.type();
-  if (holes_.contains(std::tuple(event.exchange, event.symbol, channel)) || holes_.size() >= holes_max) return;
-  holes_.emplace(std::tuple(event.exchange, std::string(event.symbol), channel), event.receive_time);
+  holes_.note(event);
 }
 
 /// false: still no room; what was not put stays noted.
 bool Batcher::put_gaps() {
-  while (!holes_.empty()) {
-    const auto& [hole, since] = *holes_.begin();
-    const auto& [exchange, symbol, channel] = hole;
-    market::Event gap;
-    gap.exchange = exchange;
-    gap.symbol = symbol;
-    gap.receive_time = since;
-    gap.payload = market::Gap{.channel = channel, .reason = "sink_overflow"};
+  return holes_.tell("sink_overflow", [this](const market::Event& gap) {
     if (!put(gap)) return false;
-    if (channel == market::EventType::book && books_) unknown_books_.emplace(exchange, symbol);
-    holes_.erase(holes_.begin());
-  }
-  return true;
+    const bool is_of_book = std::get<market::Gap>(gap.payload).channel == market::EventType::book;
+    if (is_of_book && books_) unknown_books_.emplace(gap.exchange, gap.symbol);
+    return true;
+  });
 }
 
 /// Not all at once: whole books are large, and would fill the batches that have just become free.

@@ -5,12 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <set>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -19,6 +17,7 @@
 #include "marketprism/market/event.hpp"
 #include "marketprism/sink/event_batch.hpp"
 #include "marketprism/sink/hand_over.hpp"
+#include "marketprism/sink/holes.hpp"
 #include "marketprism/sink/sink.hpp"
 
 namespace marketprism::sink {
@@ -54,16 +53,14 @@ class Batcher final : public market::EventSink {
 
  private:
   friend class SinkThread;
-  using Holes = std::map<std::tuple<std::string_view, std::string, market::EventType>, UnixTime, std::less<>>;
 
-  void note_hole(const market::Event& event);
   bool put_gaps();
   bool put(const market::Event& event);
   void restore_a_book(UnixTime now);
 
   BatcherOptions options_;
   HandOver<EventBatch> batches_;
-  Holes holes_;  // exchange, symbol and channel of what was dropped, and when that began
+  Holes holes_;
   std::set<std::pair<std::string_view, std::string>> unknown_books_;  // whose gap was put, but no snapshot yet
   BookSource books_;
   bool is_restoring_ = false;

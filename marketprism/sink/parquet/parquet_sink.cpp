@@ -1,17 +1,15 @@
 #include <algorithm>
 #include <deque>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "marketprism/sink/holes.hpp"
 #include "marketprism/sink/parquet/part_queue.hpp"
 #include "marketprism/sink/parquet/part_writer.hpp"
 #include "marketprism/sink/part_file.hpp"
@@ -23,7 +21,6 @@ Result<std::unique_ptr<Sink>> open(SinkOptions options);
 
 namespace {
 
-constexpr std::size_t holes_max = 4096;  // symbols and channels; beyond it a hole is only counted
 constexpr std::int64_t day_ns = 86'400'000'000'000;
 
 /// Days since the epoch, by which files are separated; what has no receive time goes to day 0.
@@ -54,7 +51,6 @@ class ParquetSink final : public Sink {
  private:
   Part& part_of(const market::Event& event, Instant now);
   void take(const market::Event& event, Instant now);
-  void drop(const market::Event& event);
   void put_gaps(Instant now);
   void make_room(Instant now);
   void finish_part(std::size_t index);
@@ -72,9 +68,9 @@ class ParquetSink final : public Sink {
   std::vector<std::unique_ptr<Part>> parts_;  // that take events
   Part* last_part_ = nullptr;
   std::deque<std::unique_ptr<Part>> kept_;  // that wait until writing works again
-  std::map<std::tuple<std::string_view, std::string, market::EventType>, UnixTime> holes_;  // dropped, since when
-  std::optional<Instant> retry_at_;                                                         // set while writing fails
-  SinkStats counts_;  // the thread's own; published into stats_
+  Holes holes_;
+  std::optional<Instant> retry_at_;  // set while writing fails
+  SinkStats counts_;                 // the thread's own; published into stats_
   mutable std::mutex mutex_;
   SinkStats stats_;
 };
@@ -151,32 +147,19 @@ void ParquetSink::write(const EventBatch& batch, Instant now) {
       take(event, now);
       ++counts_.events;
     } else {
-      drop(event);
+      ++counts_.dropped[static_cast<std::size_t>(event.type())];
+      holes_.note(event);
     }
   }
   publish();
 }
 
-void ParquetSink::drop(const market::Event& event) {
-  ++counts_.dropped[static_cast<std::size_t>(event.type())];
-  const auto* const gap = std::get_if<market::Gap>(&event.payload);
-  const market::EventType channel = gap != nullptr ? gap->channel : event.type();
-  if (holes_.size() >= holes_max) return;
-  holes_.try_emplace({event.exchange, std::string(event.symbol), channel}, event.receive_time);
-}
-
 void ParquetSink::put_gaps(Instant now) {
-  for (const auto& [hole, since] : holes_) {
-    const auto& [exchange, symbol, channel] = hole;
-    market::Event gap;
-    gap.exchange = exchange;
-    gap.symbol = symbol;
-    gap.receive_time = since;
-    gap.payload = market::Gap{.channel = channel, .reason = "sink_storage"};
+  holes_.tell("sink_storage", [&](const market::Event& gap) {
     take(gap, now);
     ++counts_.events;
-  }
-  holes_.clear();
+    return true;
+  });
 }
 
 void ParquetSink::gather(Instant now) {
