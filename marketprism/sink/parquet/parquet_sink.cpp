@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <chrono>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -21,13 +22,9 @@ Result<std::unique_ptr<Sink>> open(SinkOptions options);
 
 namespace {
 
-constexpr std::int64_t day_ns = 86'400'000'000'000;
-
-/// Days since the epoch, by which files are separated; what has no receive time goes to day 0.
-std::int64_t day_of(UnixTime time) {
-  if (time == no_time) return 0;
-  const std::int64_t ns = ns_since_epoch(time);
-  return ns >= 0 ? ns / day_ns : (ns + 1) / day_ns - 1;
+/// By which files are separated; what has no receive time goes to 1970-01-01.
+std::chrono::sys_days day_of(UnixTime time) {
+  return time == no_time ? std::chrono::sys_days() : std::chrono::floor<std::chrono::days>(time);
 }
 
 /// Gathers the events of each (exchange, type, date) in memory and gives them to a PartQueue as one Parquet file at the
@@ -57,6 +54,7 @@ class ParquetSink final : public Sink {
   void retry(Instant now);
   void gather(Instant now);
   void note(PartQueue::Outcome outcome, Instant now);
+  void count(const PartQueue::Outcome& outcome);
   [[nodiscard]] bool is_full(const Part& part) const {
     return part.table.rows() >= options_.rows_max || part.table.bytes() >= options_.part_bytes_max;
   }
@@ -76,7 +74,7 @@ class ParquetSink final : public Sink {
 };
 
 Part& ParquetSink::part_of(const market::Event& event, Instant now) {
-  const std::int64_t day = day_of(event.receive_time);
+  const std::chrono::sys_days day = day_of(event.receive_time);
   const auto is_its = [&](const Part& part) {
     return part.type == event.type() && part.day == day && part.exchange == event.exchange;
   };
@@ -112,14 +110,19 @@ void ParquetSink::make_room(Instant now) {
       const auto largest = std::ranges::max_element(parts_, {}, [](const auto& part) { return part->table.bytes(); });
       finish_part(static_cast<std::size_t>(largest - parts_.begin()));
     }
-    note(*queue_.wait(), now);
+    if (auto outcome = queue_.wait()) note(std::move(*outcome), now);
   }
 }
 
-/// No more events for this part: it is written, or kept until writing works again.
+/// No more events for this part: it is written, or kept until writing works again. One without rows (deltas without
+/// levels) has nothing to write, and its end says nothing about the disk.
 void ParquetSink::finish_part(std::size_t index) {
   const auto at = parts_.begin() + static_cast<std::ptrdiff_t>(index);
   if (last_part_ == at->get()) last_part_ = nullptr;
+  if ((*at)->table.rows() == 0) {
+    parts_.erase(at);
+    return;
+  }
   if (retry_at_) {
     kept_.push_back(std::move(*at));
   } else {
@@ -173,10 +176,7 @@ void ParquetSink::note(PartQueue::Outcome outcome, Instant now) {
   counts_.last_error = finished ? std::string() : finished.error().to_string();
   if (finished) {
     retry_at_.reset();
-    if (outcome.rows > 0) ++counts_.files;
-    counts_.rows += outcome.rows;
-    counts_.bytes += finished->bytes;
-    counts_.inexact_values += outcome.inexact_values;
+    count(outcome);
     for (; !kept_.empty(); kept_.pop_front()) queue_.add(std::move(kept_.front()));
   } else {
     retry_at_ = now + options_.retry_after;
@@ -186,6 +186,14 @@ void ParquetSink::note(PartQueue::Outcome outcome, Instant now) {
   if (!is_change) return;
   publish();
   if (options_.on_state) options_.on_state(finished ? Result<>() : std::unexpected(finished.error()));
+}
+
+/// A file is there.
+void ParquetSink::count(const PartQueue::Outcome& outcome) {
+  ++counts_.files;
+  counts_.rows += outcome.rows;
+  counts_.bytes += outcome.finished->bytes;
+  counts_.inexact_values += outcome.inexact_values;
 }
 
 /// While writing fails, tries one part now and then; if that goes, the others follow.
@@ -210,18 +218,14 @@ void ParquetSink::tick(Instant now) {
 }
 
 Result<> ParquetSink::close() {
+  put_gaps({});
+  while (!parts_.empty()) finish_part(0);
   for (; !kept_.empty(); kept_.pop_front()) queue_.add(std::move(kept_.front()));
-  for (std::unique_ptr<Part>& part : parts_) queue_.add(std::move(part));
-  parts_.clear();
-  last_part_ = nullptr;
   Result<> first;
   std::uint64_t lost_rows = 0;
   while (const auto outcome = queue_.wait()) {
-    counts_.inexact_values += outcome->inexact_values;
     if (outcome->finished) {
-      if (outcome->rows > 0) ++counts_.files;
-      counts_.rows += outcome->rows;
-      counts_.bytes += outcome->finished->bytes;
+      count(*outcome);
       continue;
     }
     ++counts_.write_failures;

@@ -15,8 +15,6 @@ namespace {
 // A third of a core where all cores are busy, a whole one else.
 constexpr int niceness = 5;
 
-constexpr std::int64_t day_ns = 86'400'000'000'000;
-
 }  // namespace
 
 PartQueue::PartQueue(std::unique_ptr<PartWriter> writer, std::string folder)
@@ -68,16 +66,15 @@ std::optional<PartQueue::Outcome> PartQueue::wait() {
 
 PartQueue::Outcome PartQueue::write(std::unique_ptr<Part> part) {
   const PartTable& table = part->table;
-  Outcome outcome{.type = part->type,
-                  .rows = table.rows(),
-                  .events = table.events(),
-                  .inexact_values = table.inexact_values(),
-                  .memory_bytes = table.bytes(),
-                  .finished = FinishedPart(),
-                  .part = nullptr};
-  if (table.rows() == 0) return outcome;  // deltas without levels
-  outcome.finished = writer_->write(table, fmt::format("{}/type={}/exchange={}/date={}", folder_, name_of(part->type),
-                                                       part->exchange, date_text(unix_time_ns(part->day * day_ns))));
+  Outcome outcome{
+      .type = part->type,
+      .rows = table.rows(),
+      .events = table.events(),
+      .inexact_values = table.inexact_values(),
+      .memory_bytes = table.bytes(),
+      .finished = writer_->write(table, fmt::format("{}/type={}/exchange={}/date={}", folder_, name_of(part->type),
+                                                    part->exchange, date_text(part->day))),
+      .part = nullptr};
   if (!outcome.finished) outcome.part = std::move(part);
   return outcome;
 }

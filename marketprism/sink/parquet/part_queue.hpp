@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -21,8 +22,8 @@ namespace marketprism::sink {
 struct Part {
   std::string exchange;
   market::EventType type{};
-  std::int64_t day = 0;  ///< since the epoch
-  Instant begin{};       ///< when its first event came
+  std::chrono::sys_days day{};
+  Instant begin{};  ///< when its first event came
   PartTable table;
 };
 
@@ -48,6 +49,7 @@ class PartQueue {
   PartQueue(const PartQueue&) = delete;
   PartQueue& operator=(const PartQueue&) = delete;
 
+  /// `part` has rows.
   void add(std::unique_ptr<Part> part);
 
   /// The outcome of the oldest part that has one; none: no part is done.
