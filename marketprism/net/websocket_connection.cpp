@@ -93,12 +93,12 @@ WebSocketConnection::~WebSocketConnection() {
 }
 
 Task<Result<>> WebSocketConnection::read_some() {
-  if (state_->is_watched || state_->has_kept) [[unlikely]]
+  if (state_->is_watched || !state_->kept.empty()) [[unlikely]]
     return State::take_over(state_);
   return State::read(state_);
 }
 const WebSocketReceived* WebSocketConnection::next_message() {
-  if (state_->has_kept) [[unlikely]]
+  if (!state_->kept.empty()) [[unlikely]]
     return state_->next_kept();
   return state_->next();
 }

@@ -80,8 +80,7 @@ struct WebSocketConnection::State : std::enable_shared_from_this<WebSocketConnec
   bool is_unused = false;         // nobody but the background reads
   bool is_watched = false;        // the background's loop runs
   Unused unused = Unused::close;  // what to do with a message that comes meanwhile
-  bool has_kept = false;          // some did, and wait for the next user:
-  std::vector<Kept> kept;         // oldest first
+  std::vector<Kept> kept;         // those that wait for the next user, oldest first
   std::size_t kept_bytes = 0;
   Kept given;  // the one that the user is looking at
   std::function<void()> closed_callback;

@@ -6,7 +6,7 @@
 namespace marketprism::net {
 
 bool WebSocketConnection::State::watch(Unused what) {
-  if (failure || has_kept || (is_reading && !is_watched)) return false;
+  if (failure || !kept.empty() || (is_reading && !is_watched)) return false;
   is_unused = true;
   unused = what;
   if (is_watched) return true;  // a read from before the last use still waits
@@ -57,7 +57,6 @@ bool WebSocketConnection::State::keep(const WebSocketReceived& message) {
   if (!kept.empty() && kept_bytes + bytes > options.read_bytes_max) return false;
   kept.push_back({message, std::string(message.data)});
   kept_bytes += bytes;
-  has_kept = true;
   return true;
 }
 
@@ -67,13 +66,12 @@ const WebSocketReceived* WebSocketConnection::State::next_kept() {
   given.message.data = given.data;
   kept.erase(kept.begin());
   kept_bytes -= sizeof(Kept) + given.data.size();
-  has_kept = !kept.empty();
   return &given.message;
 }
 
 Task<Result<>> WebSocketConnection::State::take_over(std::shared_ptr<State> self) {
   self->is_unused = false;
-  if (self->has_kept) co_return Result<>();
+  if (!self->kept.empty()) co_return Result<>();
   const auto outcome = co_await self->handed_over.wait();
   if (outcome == async::Signal::Outcome::cancelled) {
     co_return fail(ErrorCode::cancelled, self->transport->info().peer + ": cancelled");
