@@ -242,9 +242,7 @@ Result<> HttpConnectionPool::reconfigure(const pool::HttpPoolConfig& config) {
   if (auto ok = config.validate(); !ok) return ok;
   pool::HttpPoolConfig& mine = state_->options.config;
   pool::HttpPoolConfig changed = config;
-  changed.connections.name = mine.connections.name;
-  changed.connections.type = mine.connections.type;
-  changed.connections.seed = mine.connections.seed;
+  changed.connections.keep_identity_of(mine.connections);
   changed.dns_ttl = mine.dns_ttl;
   changed.read_timeout = mine.read_timeout;
   changed.proxy = mine.proxy;

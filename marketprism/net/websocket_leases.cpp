@@ -36,9 +36,7 @@ Task<Result<WebSocketLease>> WebSocketLeases::acquire(Nanoseconds timeout, std::
 }
 
 Result<> WebSocketLeases::reconfigure(pool::PoolConfig config) {
-  config.name = config_.name;
-  config.type = config_.type;
-  config.seed = config_.seed;
+  config.keep_identity_of(config_);
   if (auto ok = config.validate(); !ok) return ok;
   config_ = std::move(config);
   if (!pool_) return {};

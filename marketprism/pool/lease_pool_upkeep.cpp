@@ -250,9 +250,7 @@ Result<> LeasePool::resize(std::size_t min_size, std::size_t max_size, Instant n
 }
 
 Result<> LeasePool::reconfigure(PoolConfig config, Instant now) {
-  config.name = config_.name;
-  config.type = config_.type;
-  config.seed = config_.seed;
+  config.keep_identity_of(config_);
   if (auto ok = config.validate(); !ok) return ok;
   active_time_.advance(now, active_);  // it is relative to max_size
   active_time_.scale(static_cast<double>(config.max_size) / static_cast<double>(config_.max_size));

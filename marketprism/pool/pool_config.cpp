@@ -88,6 +88,12 @@ Result<> check_times(const PoolConfig& c) {
 
 }  // namespace
 
+void PoolConfig::keep_identity_of(const PoolConfig& running) {
+  name = running.name;
+  type = running.type;
+  seed = running.seed;
+}
+
 Result<> PoolConfig::validate() const {
   if (name.empty()) return refuse(*this, "it has no name");
   if (auto ok = check_sizes(*this); !ok) return ok;

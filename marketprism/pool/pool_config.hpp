@@ -49,6 +49,8 @@ struct PoolConfig {
 
   /// A named error for sizes and times that are zero, negative or contradict each other.
   [[nodiscard]] Result<> validate() const;
+  /// Takes over what does not change while a pool runs: name, type and seed.
+  void keep_identity_of(const PoolConfig& running);
 };
 
 /// `HttpConnectionPool`: one such set of options for all hosts.

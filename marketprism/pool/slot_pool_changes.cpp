@@ -27,9 +27,7 @@ Result<> SlotPool::resize(std::size_t max_size, Instant now) {
 }
 
 Result<> SlotPool::reconfigure(PoolConfig config, Instant now) {
-  config.name = config_.name;
-  config.type = config_.type;
-  config.seed = config_.seed;
+  config.keep_identity_of(config_);
   if (auto ok = config.validate(); !ok) return ok;
   const std::size_t most = config.max_size * slot_config_.streams_per_connection;
   if (streams_.size() > most) {
