@@ -24,6 +24,12 @@ class WebSocketLeaseTest : public WebSocketConnectionPoolTest {
   }
 };
 
+/// Has the pool made, with a fresh connection that waits for its first user.
+Task<> use_up_one(WebSocketConnectionPool& pool) {
+  auto lease = co_await pool.acquire();
+  lease->mark_broken();
+}
+
 TEST_P(WebSocketLeaseTest, LendsOneConnectionToOneUserAtATime) {
   options_.connections.max_size = 2;
   const auto venue = make_venue();
@@ -108,10 +114,7 @@ TEST_P(WebSocketLeaseTest, AKeptGreetingHidesNothing) {
   const auto venue = make_venue();
   venue->ping_every(5ms);
   const auto pool = make_pool(*venue);
-  run([](WebSocketConnectionPool& p) -> Task<> {
-    auto lease = co_await p.acquire();
-    lease->mark_broken();
-  }(*pool));
+  run(use_up_one(*pool));
   until([&] { return pool->lease_stats()->gauges.idle == 1 && venue->open() == 1; });
   venue->say("welcome");
   venue->say("again");
@@ -147,10 +150,7 @@ TEST_P(WebSocketLeaseTest, OnlySoMuchIsKept) {
   options_.websocket.read_bytes_start = options_.websocket.read_bytes_max = 4096;
   const auto venue = make_venue();
   const auto pool = make_pool(*venue);
-  run([](WebSocketConnectionPool& p) -> Task<> {
-    auto lease = co_await p.acquire();
-    lease->mark_broken();
-  }(*pool));
+  run(use_up_one(*pool));
   until([&] { return pool->lease_stats()->gauges.idle == 1 && venue->open() == 1; });
   const int before = venue->accepted();
   venue->say(std::string(10'000, 'x'));  // one always
