@@ -162,8 +162,8 @@ TEST_F(SessionTest, AHoleInTheRecordingMakesGapsOfWhatDoesNotShowItItself) {
   notes.take();
   session.on_hole(unix_time_ns(++clock));
   trade(3);
-  EXPECT_EQ(notes.take(), (Lines{"gap book 12-- tape_overflow", "gap bbo --- tape_overflow",
-                                 "gap trade 1-3 sequence", "trade 3"}));
+  EXPECT_EQ(notes.take(),
+            (Lines{"gap book 12-- tape_overflow", "gap bbo --- tape_overflow", "gap trade 1-3 sequence", "trade 3"}));
   EXPECT_EQ(session.book("X"), nullptr);
 }
 
