@@ -4,6 +4,7 @@ find_package(Threads REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(Boost 1.81 REQUIRED)
+find_package(IpsecMb)  # optional: faster AES-GCM where the processor has VAES; without it TLS uses OpenSSL's
 if(MARKETPRISM_BUILD_PLATFORM)
   find_package(PkgConfig REQUIRED)
   pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)

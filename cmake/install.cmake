@@ -17,6 +17,9 @@ install(EXPORT marketprism-targets NAMESPACE marketprism:: DESTINATION ${package
 configure_package_config_file(${CMAKE_SOURCE_DIR}/cmake/marketprism-config.cmake.in
   ${CMAKE_BINARY_DIR}/marketprism-config.cmake INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/marketprism-config-version.cmake COMPATIBILITY SameMinorVersion)
+if(IpsecMb_FOUND)
+  install(FILES ${CMAKE_SOURCE_DIR}/cmake/FindIpsecMb.cmake DESTINATION ${package_dir} COMPONENT library)
+endif()
 install(FILES ${CMAKE_BINARY_DIR}/marketprism-config.cmake ${CMAKE_BINARY_DIR}/marketprism-config-version.cmake
         DESTINATION ${package_dir} COMPONENT library)
 

@@ -39,6 +39,7 @@ second compiler and the C++ library: g++
 style and static checks: clang-format-19 clang-tidy-19
 build: cmake ninja-build ccache pkg-config
 libraries the program links: libboost1.81-dev libfmt-dev libspdlog-dev libcli11-dev libtomlplusplus-dev libzstd-dev zlib1g-dev libssl-dev
+faster AES-GCM for TLS on processors with VAES: libipsec-mb-dev
 tests and benchmarks: libgtest-dev libgmock-dev libbenchmark-dev python3 openssl
 certificates of the public authorities: ca-certificates
 LIST

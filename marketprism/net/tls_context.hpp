@@ -17,6 +17,8 @@ struct TlsClientOptions {
   std::string ca_pem;                  ///< trust these PEM certificates too
   bool verify = true;             ///< check chain, date and host name. Only a person may turn this off, never a default
   std::vector<std::string> alpn;  ///< protocols to offer, e.g. {"http/1.1"}; empty: none
+  /// Prefer AES-GCM by VAES and AVX-512 where this build and this processor have it (see `AesGcm`); else OpenSSL's.
+  bool use_vector_aes = true;
 };
 
 /// Certificate chain and key, each as PEM text or as the name of a PEM file.
@@ -25,6 +27,7 @@ struct TlsServerOptions {
   std::string key_pem;
   std::string certificate_file;
   std::string key_file;
+  bool use_vector_aes = true;  ///< as of a client
 };
 
 /// The settings that many TLS connections share: certificates, verification, session cache. TLS 1.2 and newer.

@@ -105,7 +105,7 @@ Task<Result<std::size_t>> TlsTransport::read_some(std::span<std::byte> buffer) {
 }
 
 Task<Result<>> TlsTransport::write(std::span<const std::string_view> parts) {
-  constexpr std::size_t encrypted_at_once_bytes = 64 * 1024;
+  constexpr std::size_t encrypted_at_once_bytes = 256 * 1024;
   std::string joined;  // small parts share a record
   for (std::size_t i = 0; i < parts.size(); ++i) {
     std::string_view part = parts[i];
