@@ -2,7 +2,7 @@ import {bytes} from '/format.js';
 import {card, h, setText, table} from '/dom.js';
 import {timePlot} from '/plots.js';
 
-const colors = ['--c1', '--c2', '--c3', '--c4', '--c5'];
+const colors = ['--c1', '--c2', '--c3', '--c4', '--c6', '--c5'];
 const tiles = [['rss_bytes', 'Resident'], ['rss_peak_bytes', 'Most so far'], ['heap_used_bytes', 'Handed out by malloc'],
   ['heap_retained_bytes', 'Free in malloc'], ['pss_bytes', 'Proportional']];
 const verdicts = {leaking: 'stale', settling: 'late', steady: 'fresh', measuring: 'none'};
@@ -19,6 +19,8 @@ export function build(section) {
   parts.owners = table([
     {title: 'Owner', text: (o) => o.name, health: (o) => verdicts[o.verdict] ?? 'none'},
     {title: 'Bytes', text: (o) => bytes(o.bytes), number: true},
+    {title: 'Limit', text: (o) => (o.limit_bytes ? bytes(o.limit_bytes) : '–'), number: true},
+    {title: 'Refused', text: (o) => o.refusals || '–', number: true},
     {title: 'Verdict', text: (o) => o.verdict ?? '–'},
     {title: 'Growth a minute', text: (o) => (o.verdict && o.verdict !== 'measuring' ? bytes(Math.max(0, o.growth_bytes_per_min)) : '–'), number: true},
   ], 'Memory by owner');

@@ -54,6 +54,7 @@ std::string config_json(const CollectConfig& config) {
   for (const std::string& sink : config.store.sinks) json.value(sink);
   json.end_array().field("exact", config.store.exact).field("rotate_rows", config.store.rotate_rows);
   json.field("rotate_bytes", config.store.rotate_bytes).field("rotate_age_s", config.store.rotate_age.count());
+  json.end_object().begin_object("memory").field("books_bytes", config.memory.books_bytes);
   json.end_object().begin_object("admin").field("listen", config.admin.listen);
   json.field("needs_token", !config.admin.token.empty());
   json.field("late_after_s", config.admin.late_after.count());

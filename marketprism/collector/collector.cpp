@@ -50,6 +50,7 @@ struct Collector::State {
 
   CollectConfig config;
   CollectorCallbacks callbacks;
+  memory::MemoryBudget budget;
   async::EventLoop loop;
   async::Signal stop_wanted;
   NoEvents no_events;
@@ -133,11 +134,14 @@ Result<> Collector::State::make_venues() {
   market::EventSink& events = batcher != nullptr ? static_cast<market::EventSink&>(*batcher) : no_events;
   tap = std::make_unique<EventTap>(events);
   const auto on_problem = [this](std::string_view exchange, std::string_view text) { problem(exchange, text); };
+  const std::uint64_t limit = config.memory.books_bytes;
+  memory::MemoryAccount& books = budget.account("books", {.soft = limit / 5 * 4, .hard = limit});
   for (const ExchangeConfig& venue : config.exchanges) {
     VenueCollector::Surroundings around{.loop = loop,
                                         .events = *tap,
                                         .tape = tape ? &tape->port(venue.name) : nullptr,
                                         .tls = tls,
+                                        .books = &books,
                                         .on_problem = on_problem};
     venues.push_back(std::make_unique<VenueCollector>(venue, std::move(around)));
   }
@@ -152,6 +156,7 @@ Result<> Collector::State::make_monitoring() {
                                 .sinks = sinks.get(),
                                 .sink_names = sink_names,
                                 .tape = tape.get(),
+                                .budget = budget,
                                 .config = config,
                                 .drain = [this] { loop.post([this] { stop_wanted.set(); }); }});
   if (!made) return std::unexpected(made.error());

@@ -106,6 +106,10 @@ struct CollectorMetrics::Families {
   monitor::FamilyId heap = gauge("process_heap_bytes", "", "Handed out by malloc");
   monitor::FamilyId retained = gauge("process_heap_retained_bytes", "", "Free in malloc, not given back");
   monitor::FamilyId owner = gauge("memory_owner_bytes", "owner", "Memory by part of the program");
+  monitor::FamilyId owner_limit =
+      gauge("memory_owner_limit_bytes", "owner", "What it never passes, where it has a limit");
+  monitor::FamilyId owner_refusals =
+      counter("memory_owner_refusals", "owner", "Times that more was refused at its limit");
   monitor::FamilyId leaking = gauge("memory_leaking", "owner", "1 while the size grows on and on");
   monitor::FamilyId cpu = counter("process_cpu_seconds", "", "Processor time used");
   monitor::FamilyId open_files = gauge("process_open_files", "", "File descriptors");

@@ -188,8 +188,13 @@ void CollectorMetrics::add(Scrape& scrape, const Picture& picture) const {
   scrape.add(f_->pss, {}, picture.memory.pss);
   scrape.add(f_->heap, {}, picture.memory.heap_used);
   scrape.add(f_->retained, {}, picture.memory.heap_retained);
-  for (const memory::OwnerBytes& owner : picture.owners)
-    scrape.add(f_->owner, label_text({{"owner", owner.owner}}), owner.bytes);
+  for (const memory::OwnerBytes& owner : picture.owners) {
+    const std::string label = label_text({{"owner", owner.owner}});
+    scrape.add(f_->owner, label, owner.bytes);
+    if (owner.limits.hard == UINT64_MAX) continue;
+    scrape.add(f_->owner_limit, label, owner.limits.hard);
+    scrape.add(f_->owner_refusals, label, owner.refusals);
+  }
   for (const memory::MemorySummary& one : picture.memory_trend) {
     const bool is_leaking = one.verdict.status == memory::LeakStatus::leaking;
     scrape.add(f_->leaking, label_text({{"owner", one.name}}), is_leaking ? 1.0 : 0.0);

@@ -195,6 +195,19 @@ std::optional<Error> read_store(const toml::node* node, StoreConfig& store, Tabl
   return reader.finish();
 }
 
+std::optional<Error> read_memory(const toml::node* node, MemoryConfig& memory, TableReader& parent,
+                                 std::string_view file) {
+  if (node == nullptr) return std::nullopt;
+  const toml::table* table = node->as_table();
+  if (table == nullptr) {
+    parent.fault(*node, "memory must be a table");
+    return std::nullopt;
+  }
+  TableReader reader(*table, "[memory]", file);
+  reader.read_integer("books_bytes", memory.books_bytes, 16 << 20, std::int64_t{1} << 40);
+  return reader.finish();
+}
+
 std::optional<Error> read_admin(const toml::node* node, AdminConfig& admin, TableReader& parent,
                                 std::string_view file) {
   if (node == nullptr) return std::nullopt;
@@ -245,6 +258,7 @@ Result<CollectConfig> parse_config(std::string_view text, std::string_view name)
   reader.read_seconds("duration_s", config.duration, 1, 366 * 86'400);
   reader.read_seconds("drain_timeout_s", config.drain_timeout, 1, 600);
   if (auto error = read_store(reader.find("store"), config.store, reader, name)) return std::unexpected(*error);
+  if (auto error = read_memory(reader.find("memory"), config.memory, reader, name)) return std::unexpected(*error);
   if (auto error = read_admin(reader.find("admin"), config.admin, reader, name)) return std::unexpected(*error);
   if (const toml::node* node = reader.find("exchange")) {
     auto exchanges = read_exchanges(*node, reader, name);

@@ -37,6 +37,13 @@ struct StoreConfig {
   std::chrono::seconds rotate_age{300};
 };
 
+/// What parts of the program may hold; queues, blocks and pools have limits of their own.
+struct MemoryConfig {
+  /// Order books and the deltas held for them, of all venues. A warning at 80 %. At the limit a book that would grow is
+  /// given up with a gap ("memory_limit") and tried again.
+  std::uint64_t books_bytes = 2ULL << 30;
+};
+
 /// The admin API, metrics and dashboard.
 struct AdminConfig {
   bool is_on = false;                    ///< by the table [admin] or --admin
@@ -50,6 +57,7 @@ struct AdminConfig {
 struct CollectConfig {
   std::vector<ExchangeConfig> exchanges;
   StoreConfig store;
+  MemoryConfig memory;
   AdminConfig admin;
   std::string ca_file;                     ///< trust these certificates too
   std::chrono::seconds duration{0};        ///< end after this; 0: run until told

@@ -148,6 +148,7 @@ net::Task<Picture> Monitoring::State::take_picture(bool with_uses) {
   picture.uptime_s = std::chrono::duration<double>(here.refresh_now() - started).count();
   picture.store = take_store_snapshot();
   picture.memory = monitor::read_process_memory();
+  picture.owners = watched.budget.owners();
   picture.threads = monitor::read_threads();
   picture.cpu_s = monitor::read_cpu_seconds();
   picture.open_files = monitor::count_open_files();

@@ -11,6 +11,9 @@
 namespace marketprism::async {
 class EventLoop;
 }
+namespace marketprism::memory {
+class MemoryBudget;
+}
 namespace marketprism::sink {
 class SinkThread;
 class TapeWriter;
@@ -33,6 +36,7 @@ class Monitoring {
     const sink::SinkThread* sinks = nullptr;
     std::vector<std::string> sink_names;
     const sink::TapeWriter* tape = nullptr;
+    const memory::MemoryBudget& budget;
     const CollectConfig& config;
     std::function<void()> drain;  ///< begins the collector's end; any thread
   };

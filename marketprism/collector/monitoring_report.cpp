@@ -17,8 +17,11 @@ std::string Monitoring::State::memory_json(const Picture& picture) const {
   json.field("pss_bytes", picture.memory.pss).field("swap_bytes", picture.memory.swap);
   json.field("heap_used_bytes", picture.memory.heap_used).field("heap_retained_bytes", picture.memory.heap_retained);
   json.begin_array("owners");
-  for (const memory::OwnerBytes& owner : picture.owners)
-    json.begin_object().field("name", owner.owner).field("bytes", owner.bytes).end_object();
+  for (const memory::OwnerBytes& owner : picture.owners) {
+    json.begin_object().field("name", owner.owner).field("bytes", owner.bytes);
+    if (owner.limits.hard != UINT64_MAX) json.field("limit_bytes", owner.limits.hard);
+    json.field("refusals", owner.refusals).end_object();
+  }
   json.end_array().begin_array("trends");
   for (const memory::MemorySummary& one : picture.memory_trend) {
     json.begin_object().field("name", one.name).field("bytes", one.current).field("max_bytes", one.max);

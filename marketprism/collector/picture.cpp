@@ -1,6 +1,7 @@
 #include "marketprism/collector/picture.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 
 #include <fmt/format.h>
@@ -22,18 +23,41 @@ double rate(std::uint64_t now, std::uint64_t before, Nanoseconds time) {
   return time.count() <= 0 || now < before ? 0.0 : static_cast<double>(now - before) / seconds(time);
 }
 
+// To the accounts of the budget come parts that are bounded by a number of buffers, and that know their size
+// themselves.
 void add_owners(Picture& picture) {
-  std::uint64_t pools = 0, sinks = 0;
+  const StoreSnapshot& store = picture.store;
+  const auto add = [&](std::string_view name, std::uint64_t bytes, std::uint64_t limit = UINT64_MAX) {
+    picture.owners.push_back({.owner = std::string(name), .bytes = bytes, .limits = {.hard = limit}});
+  };
+  std::uint64_t directory = 0, pools = 0, sinks = 0;
   for (const VenueSnapshot& venue : picture.loop.venues) {
+    directory += venue.directory_bytes;
     for (const PoolSnapshot& pool : venue.pools) pools += pool.stats.memory_bytes;
   }
-  for (const sink::SinkStats& sink : picture.store.sinks) sinks += sink.buffered_bytes;
-  const std::uint64_t queues = picture.store.batches_waiting * batch_bytes;
-  const std::uint64_t tape = picture.store.tape.blocks_waiting * batch_bytes;
-  const std::uint64_t named = pools + sinks + queues + tape;
-  for (const auto& [name, bytes] : {std::pair("pools", pools), {"sinks", sinks}, {"queues", queues}, {"tape", tape}})
-    picture.owners.push_back({.owner = name, .bytes = bytes});
-  picture.owners.push_back({.owner = "other", .bytes = picture.memory.rss > named ? picture.memory.rss - named : 0});
+  for (const sink::SinkStats& sink : store.sinks) sinks += sink.buffered_bytes;
+  add("instruments", directory);
+  add("pools", pools);
+  add("sinks", sinks);
+  if (store.batches_max > 0) add("queues", store.batches_waiting * batch_bytes, store.batches_max * batch_bytes);
+  if (store.has_tape) add("tape", store.tape.blocks_waiting * batch_bytes, store.tape.blocks_max * batch_bytes);
+  const std::uint64_t named =
+      std::transform_reduce(picture.owners.begin(), picture.owners.end(), std::uint64_t{0}, std::plus<>(),
+                            [](const memory::OwnerBytes& owner) { return owner.bytes; });
+  add("other", picture.memory.rss > named ? picture.memory.rss - named : 0);
+}
+
+void add_memory_attention(Picture& picture) {
+  constexpr double mib = 1 << 20;
+  for (const memory::OwnerBytes& owner : picture.owners) {
+    if (!owner.is_over_soft_limit) continue;
+    picture.attention.push_back(
+        {owner.refusals > 0 ? Health::stale : Health::late, "memory",
+         fmt::format("{} hold {:.0f} of {:.0f} MiB{}; raise memory.{}_bytes or collect fewer symbols", owner.owner,
+                     static_cast<double>(owner.bytes) / mib, static_cast<double>(owner.limits.hard) / mib,
+                     owner.refusals > 0 ? fmt::format(" and were refused more {} times", owner.refusals) : "",
+                     owner.owner)});
+  }
 }
 
 void add_store_attention(Picture& picture) {
@@ -182,6 +206,7 @@ void PictureMaker::find_attention(Picture& picture) const {
                      one.name, one.verdict.rate / 1024)});
   }
   add_store_attention(picture);
+  add_memory_attention(picture);
   const std::uint64_t dropped = dropped_events(picture.store);
   if (dropped > dropped_a_while_ago_)
     list.push_back({Health::stale, "overview",

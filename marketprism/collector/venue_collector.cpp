@@ -32,7 +32,7 @@ feed::SnapshotSchedule::Options snapshot_options(const exchange::Facts& facts) {
 VenueCollector::VenueCollector(ExchangeConfig config, Surroundings surroundings)
     : config_(std::move(config)),
       around_(std::move(surroundings)),
-      session_(exchange::make_adapter(config_.name).value(), around_.events, *this),
+      session_(exchange::make_adapter(config_.name).value(), around_.events, *this, {.books = around_.books}),
       connect_budget_(rate_of(session_.adapter().facts().connects)),
       snapshots_(snapshot_options(session_.adapter().facts())),
       snapshot_timer_([](void* self) { static_cast<VenueCollector*>(self)->serve_snapshots(); }, this) {}

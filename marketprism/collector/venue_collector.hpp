@@ -66,6 +66,7 @@ struct VenueSnapshot {
   std::size_t books_wanted = 0;
   std::size_t snapshots_waiting = 0;
   std::size_t snapshots_in_flight = 0;
+  std::size_t directory_bytes = 0;  ///< of instruments and symbols, about
 };
 
 /// Collects one venue: fetches its instruments, picks the symbols, keeps their streams subscribed, fetches snapshots as
@@ -78,6 +79,7 @@ class VenueCollector final : private feed::SessionActions {
     market::EventSink& events;
     sink::TapePort* tape = nullptr;  ///< none: no tape
     net::TlsContextPtr tls;
+    memory::MemoryAccount* books = nullptr;                                            ///< see feed::SessionOptions
     std::function<void(std::string_view exchange, std::string_view text)> on_problem;  ///< for people: one sentence
   };
 

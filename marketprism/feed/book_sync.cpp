@@ -74,7 +74,7 @@ BookSync::Verdict BookSync::judge(const BookMessage& delta) const {
 
 // Where deltas keep the book, one of fewer levels adds nothing to it.
 void BookSync::on_whole(const BookMessage& snapshot, Arrival arrival, BookSyncOutput& output) {
-  if (!is_of_wholes_ && (state_ == State::live || !held_.deltas.empty())) {
+  if (!is_of_wholes_ && (state_ == State::live || !held_.empty())) {
     ++counters_.of_another_depth;
     return;
   }
@@ -95,7 +95,7 @@ void BookSync::on_delta(const BookMessage& delta, Arrival arrival, BookSyncOutpu
       ++counters_.before_snapshot;
       return;
     }
-    const bool is_first = held_.deltas.empty();
+    const bool is_first = held_.empty();
     hold(delta, arrival);
     if (is_first) output.on_snapshot_wanted();
     return;
@@ -115,8 +115,8 @@ void BookSync::on_rest_snapshot(const BookMessage& snapshot, Arrival arrival, Bo
     ++counters_.snapshots_unneeded;
     return;
   }
-  for (const Held& held : held_.deltas) {
-    const BookMessage delta = message_of(held_, held);
+  for (std::size_t i = 0; i < held_.size(); ++i) {
+    const BookMessage delta = held_.message(i);
     if (is_covered(delta, snapshot.last_sequence)) continue;
     if (joins(delta, snapshot.last_sequence)) break;
     ++counters_.snapshots_too_old;
@@ -125,9 +125,9 @@ void BookSync::on_rest_snapshot(const BookMessage& snapshot, Arrival arrival, Bo
   }
   take_snapshot(snapshot, arrival, output);
   is_joining_ = true;
-  std::swap(held_, replaying_);
+  held_.swap(replaying_);
   held_.clear();
-  for (const Held& held : replaying_.deltas) on_delta(message_of(replaying_, held), held.arrival, output);
+  for (std::size_t i = 0; i < replaying_.size(); ++i) on_delta(replaying_.message(i), replaying_.arrival(i), output);
   replaying_.clear();
 }
 
@@ -138,7 +138,7 @@ void BookSync::take_snapshot(const BookMessage& snapshot, Arrival arrival, BookS
   is_joining_ = false;
   last_ = snapshot.last_sequence;
   last_time_ = snapshot.exchange_time;
-  if (!fits) return lose("price_range", snapshot.last_sequence, arrival, output);
+  if (!fits) return lose(why_unfit(), snapshot.last_sequence, arrival, output);
   if (snapshot.checksum && !adapter_->checksum_fits(book_, *snapshot.checksum)) {
     lose("checksum", snapshot.last_sequence, arrival, output);
     return;
@@ -147,7 +147,7 @@ void BookSync::take_snapshot(const BookMessage& snapshot, Arrival arrival, BookS
 }
 
 void BookSync::apply(const BookMessage& delta, Arrival arrival, BookSyncOutput& output) {
-  if (!book_.apply(delta.bids, delta.asks)) return lose("price_range", delta.last_sequence, arrival, output);
+  if (!book_.apply(delta.bids, delta.asks)) return lose(why_unfit(), delta.last_sequence, arrival, output);
   if (delta.checksum && !adapter_->checksum_fits(book_, *delta.checksum)) {
     lose("checksum", delta.last_sequence, arrival, output);
     return;
@@ -181,27 +181,14 @@ void BookSync::lose(std::string_view reason, std::int64_t to_sequence, Arrival a
   output.on_snapshot_wanted();
 }
 
-void BookSync::hold(const BookMessage& delta, Arrival arrival) {
-  if (held_.levels.size() + delta.bids.size() + delta.asks.size() > held_levels_max) {
-    counters_.held_dropped += held_.deltas.size();
-    held_.clear();
-  }
-  held_.deltas.push_back({delta.first_sequence, delta.last_sequence, delta.previous_sequence, delta.exchange_time,
-                          arrival, held_.levels.size(), delta.bids.size(), delta.asks.size()});
-  held_.levels.insert(held_.levels.end(), delta.bids.begin(), delta.bids.end());
-  held_.levels.insert(held_.levels.end(), delta.asks.begin(), delta.asks.end());
-}
+std::string_view BookSync::why_unfit() const { return book_.lacks_memory() ? "memory_limit" : "price_range"; }
 
-BookMessage BookSync::message_of(const HeldList& list, const Held& held) {
-  const std::span<const market::Level> levels(list.levels);
-  BookMessage message;
-  message.exchange_time = held.exchange_time;
-  message.first_sequence = held.first;
-  message.last_sequence = held.last;
-  message.previous_sequence = held.previous;
-  message.bids = levels.subspan(held.begin, held.bids);
-  message.asks = levels.subspan(held.begin + held.bids, held.asks);
-  return message;
+void BookSync::hold(const BookMessage& delta, Arrival arrival) {
+  if (held_.add(delta, arrival)) return;
+  counters_.held_dropped += held_.size();
+  held_.clear();
+  // What came later joins a later snapshot; if there is no memory at all, not even this is held.
+  if (!held_.add(delta, arrival)) ++counters_.held_dropped;
 }
 
 }  // namespace marketprism::feed

@@ -5,15 +5,10 @@
 #include <vector>
 
 #include "marketprism/exchange/adapter.hpp"
+#include "marketprism/feed/held_deltas.hpp"
 #include "marketprism/market/order_book.hpp"
 
 namespace marketprism::feed {
-
-/// Where and when a message came in.
-struct Arrival {
-  UnixTime receive_time = no_time;
-  std::uint32_t connection = 0;
-};
 
 /// Takes what a `BookSync` finds out, in order.
 class BookSyncOutput {
@@ -48,14 +43,12 @@ class BookSync {
     live,     ///< the book is true
   };
 
-  /// At most this many levels of held deltas; past it all held are dropped, and the next snapshot joins what comes
-  /// later.
-  static constexpr std::size_t held_levels_max = 1U << 20;
-
-  /// `adapter` gives the rule and checks checksums; it must outlive this.
+  /// `adapter` gives the rule and checks checksums; it and `account`, which is told of held deltas, must outlive this.
+  /// Past the limits of `HeldDeltas` all held are dropped, and the next snapshot joins what comes later.
   explicit BookSync(const exchange::Adapter& adapter,
-                    std::shared_ptr<market::LevelBlockPool> pool = std::make_shared<market::LevelBlockPool>())
-      : adapter_(&adapter), rule_(&adapter.facts().book), book_(std::move(pool)) {}
+                    std::shared_ptr<market::LevelBlockPool> pool = std::make_shared<market::LevelBlockPool>(),
+                    memory::MemoryAccount* account = nullptr)
+      : adapter_(&adapter), rule_(&adapter.facts().book), book_(std::move(pool)), held_(account), replaying_(account) {}
 
   void on_message(const exchange::BookMessage& message, Arrival arrival, BookSyncOutput& output);
 
@@ -69,20 +62,6 @@ class BookSync {
   const BookSyncCounters& counters() const { return counters_; }
 
  private:
-  struct Held {
-    std::int64_t first, last, previous;
-    UnixTime exchange_time;
-    Arrival arrival;
-    std::size_t begin, bids, asks;  // into levels_: where, how many bids, how many asks after them
-  };
-  struct HeldList {
-    std::vector<Held> deltas;
-    std::vector<market::Level> levels;
-    void clear() {
-      deltas.clear();
-      levels.clear();
-    }
-  };
   enum class Verdict : std::uint8_t { next, stale, gap };
 
   Verdict judge(const exchange::BookMessage& delta) const;
@@ -96,7 +75,7 @@ class BookSync {
   void publish(const exchange::BookMessage& message, Arrival arrival, BookSyncOutput& output);
   void lose(std::string_view reason, std::int64_t to_sequence, Arrival arrival, BookSyncOutput& output);
   void hold(const exchange::BookMessage& delta, Arrival arrival);
-  static exchange::BookMessage message_of(const HeldList& list, const Held& held);
+  [[nodiscard]] std::string_view why_unfit() const;
 
   const exchange::Adapter* adapter_;
   const exchange::BookRule* rule_;
@@ -106,8 +85,8 @@ class BookSync {
   std::int64_t last_ = market::no_sequence;
   UnixTime last_time_ = no_time;
   market::OrderBook book_;
-  HeldList held_;
-  HeldList replaying_;
+  HeldDeltas held_;
+  HeldDeltas replaying_;
   std::vector<market::Level> bids_;  // scratch: levels plus removals
   std::vector<market::Level> asks_;
   BookSyncCounters counters_;

@@ -16,6 +16,7 @@ namespace {
 
 /// Who has not brought a type for so long has lost it to whoever does.
 constexpr auto owner_silence_max = std::chrono::seconds(10);
+constexpr std::size_t slab_blocks = 1024;  // of levels, that books share
 
 void add_reason(std::vector<std::pair<std::string_view, std::uint64_t>>& counts, std::string_view reason) {
   for (auto& [name, count] : counts) {
@@ -37,8 +38,8 @@ struct Session::SymbolState {
   };
 
   SymbolState(std::string_view symbol_name, const exchange::Adapter& adapter,
-              const std::shared_ptr<market::LevelBlockPool>& blocks)
-      : name(symbol_name), book(adapter, blocks) {}
+              const std::shared_ptr<market::LevelBlockPool>& blocks, memory::MemoryAccount* account)
+      : name(symbol_name), book(adapter, blocks, account) {}
 
   /// Who brings a type, and how far it has come. `position` is whatever grows with time: a sequence number, a trade's
   /// id, or else the exchange's time.
@@ -81,7 +82,8 @@ Session::Session(std::unique_ptr<exchange::Adapter> adapter, market::EventSink& 
       sink_(sink),
       actions_(actions),
       options_(options),
-      exchange_(adapter_->facts().name) {}
+      exchange_(adapter_->facts().name),
+      blocks_(std::make_shared<market::LevelBlockPool>(slab_blocks, options.books)) {}
 
 Session::~Session() = default;
 
@@ -143,13 +145,18 @@ void Session::lose(std::uint32_t connection, std::string_view reason, UnixTime r
   }
 }
 
+std::size_t Session::directory_bytes() const {
+  constexpr std::size_t node = 64;  // of a hash table: key, links, allocation
+  return symbols_.size() * (sizeof(SymbolState) + node) + instruments_.size() * (sizeof(market::Instrument) + node);
+}
+
 void Session::restart(std::unique_ptr<exchange::Adapter> adapter) {
   stats_ = stats();
   std::swap(adapter_, adapter);  // the old one lives until its books are gone
   for (const auto& [name, symbol] : symbols_) {
     // In its place: sinks may still point to the name.
     std::destroy_at(&symbol->book);
-    std::construct_at(&symbol->book, *adapter_, blocks_);
+    std::construct_at(&symbol->book, *adapter_, blocks_, options_.books);
     symbol->trades = {};
     symbol->owners = {};
     symbol->trades_are_numbered = false;
@@ -165,7 +172,8 @@ Session::SymbolState* Session::symbol_of(std::string_view name) {
       ++stats_.symbols_over_limit;
       return nullptr;
     }
-    found = symbols_.emplace(std::string(name), std::make_unique<SymbolState>(name, *adapter_, blocks_)).first;
+    found = symbols_.emplace(std::string(name), std::make_unique<SymbolState>(name, *adapter_, blocks_, options_.books))
+                .first;
   }
   return last_symbol_ = found->second.get();
 }

@@ -58,6 +58,9 @@ struct Activity {
 
 struct SessionOptions {
   std::size_t symbols_max = 100'000;
+  /// Is told of the books and of what is held for them, and must outlive the session. At its hard limit a book that
+  /// would grow is given up with a gap ("memory_limit") and tried again. None: no limit but their depth.
+  memory::MemoryAccount* books = nullptr;
 };
 
 /// Makes market events of one venue's frames: decodes, keeps the books, checks every sequence, names every loss. What
@@ -95,6 +98,8 @@ class Session final : private exchange::DecodeHandler {
   /// The symbol's book, or null if there is none or it is not valid now.
   const market::OrderBook* book(std::string_view symbol) const;
   std::size_t books_live() const;
+  /// What is kept of symbols and instruments besides their books, about.
+  std::size_t directory_bytes() const;
 
   /// Gives the symbol's book, if it is valid, to `sink` as a snapshot with this receive time: for one that lost track.
   void show_book(std::string_view symbol, UnixTime receive_time, market::EventSink& sink) const;
@@ -141,7 +146,7 @@ class Session final : private exchange::DecodeHandler {
   SessionActions& actions_;
   SessionOptions options_;
   std::string_view exchange_;
-  std::shared_ptr<market::LevelBlockPool> blocks_ = std::make_shared<market::LevelBlockPool>(1024);
+  std::shared_ptr<market::LevelBlockPool> blocks_;
   Arrival arrival_;  // of the frame being decoded
   static constexpr std::size_t no_type = market::event_type_count;
   std::size_t frame_type_ = no_type;  // of the first thing in it

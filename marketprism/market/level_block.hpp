@@ -20,22 +20,25 @@ struct EmptyLevelBlock : memory::ObjectPolicy<LevelBlock> {
   static void reset(LevelBlock& block) { block.size = 0; }
 };
 
-/// Lends blocks to the books of one session, so that books that change all the time do not allocate. As large as the
-/// books need: what bounds it is their depth. One thread.
+/// Lends blocks to the books of one session, so that books that change all the time do not allocate. Bounded by the
+/// hard limit of `account`, which is told of every slab; without one by the books' depth. One thread.
 class LevelBlockPool {
  public:
-  explicit LevelBlockPool(std::size_t slab_blocks = 32) : blocks_(options(slab_blocks)) {}
+  explicit LevelBlockPool(std::size_t slab_blocks = 32, memory::MemoryAccount* account = nullptr)
+      : blocks_(options(slab_blocks, account)) {}
 
+  /// Null at the account's limit.
   LevelBlock* take() { return blocks_.take(); }
   void give_back(LevelBlock* block) { blocks_.give_back(block); }
 
   memory::ObjectPoolStatistics statistics() { return blocks_.statistics(); }
 
  private:
-  static memory::ObjectPoolOptions options(std::size_t slab_blocks) {
+  static memory::ObjectPoolOptions options(std::size_t slab_blocks, memory::MemoryAccount* account) {
     memory::ObjectPoolOptions out;
     out.name = "level blocks";
     out.capacity = SIZE_MAX;
+    out.account = account;
     out.slab_bytes = slab_blocks * (sizeof(LevelBlock) + 64);
     return out;
   }

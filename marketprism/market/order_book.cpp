@@ -78,8 +78,7 @@ bool BookSide::set(const Level& level) {
   std::int64_t key = 0;
   if (!key_of(level.price, key)) return false;
   if (blocks_.empty()) {
-    if (!level.amount.is_zero()) append(key, level);
-    return true;
+    return level.amount.is_zero() || append(key, level);
   }
   const std::size_t b = block_of(key);
   LevelBlock& block = *blocks_[b];
@@ -90,16 +89,23 @@ bool BookSide::set(const Level& level) {
   } else if (is_here) {
     block.levels[at] = level;
   } else {
-    insert(b, at, key, level);
+    return insert(b, at, key, level);
   }
   return true;
 }
 
-void BookSide::insert(std::size_t b, std::size_t at, std::int64_t key, const Level& level) {
+LevelBlock* BookSide::take_block() {
+  LevelBlock* block = pool_->take();
+  if (block == nullptr) lacks_memory_ = true;
+  return block;
+}
+
+bool BookSide::insert(std::size_t b, std::size_t at, std::int64_t key, const Level& level) {
   LevelBlock* block = blocks_[b];
   if (block->size == LevelBlock::capacity) {
     constexpr std::size_t half = LevelBlock::capacity / 2;
-    LevelBlock* upper = pool_->take();
+    LevelBlock* upper = take_block();
+    if (upper == nullptr) return false;
     move_levels(*upper, 0, *block, half, LevelBlock::capacity - half);
     upper->size = LevelBlock::capacity - half;
     block->size = half;
@@ -119,6 +125,7 @@ void BookSide::insert(std::size_t b, std::size_t at, std::int64_t key, const Lev
   ++block->size;
   ++size_;
   first_keys_[b] = block->keys[0];
+  return true;
 }
 
 void BookSide::erase(std::size_t b, std::size_t at) {
@@ -149,9 +156,11 @@ void BookSide::merge_with_next(std::size_t b) {
   first_keys_.erase(first_keys_.begin() + static_cast<std::ptrdiff_t>(b) + 1);
 }
 
-void BookSide::append(std::int64_t key, const Level& level) {
+bool BookSide::append(std::int64_t key, const Level& level) {
   if (blocks_.empty() || blocks_.back()->size >= fill_on_assign) {
-    blocks_.push_back(pool_->take());
+    LevelBlock* added = take_block();
+    if (added == nullptr) return false;
+    blocks_.push_back(added);
     first_keys_.push_back(key);
   }
   LevelBlock& block = *blocks_.back();
@@ -159,6 +168,7 @@ void BookSide::append(std::int64_t key, const Level& level) {
   block.levels[block.size] = level;
   ++block.size;
   ++size_;
+  return true;
 }
 
 bool BookSide::assign(std::span<const Level> levels) {
@@ -174,7 +184,7 @@ bool BookSide::assign(std::span<const Level> levels) {
     if (!key_of(level->price, key)) return false;
     if (size_ > 0) last = blocks_.back()->keys[blocks_.back()->size - 1];  // `key_of` may have made the keys finer
     if (size_ == 0 || key > last) {
-      append(key, *level);
+      if (!append(key, *level)) return false;
       continue;
     }
     clear();  // not sorted: one by one, in the order given
@@ -189,6 +199,7 @@ void BookSide::clear() {
   first_keys_.clear();
   size_ = 0;
   key_exponent_ = 0;
+  lacks_memory_ = false;
 }
 
 const Level& BookSide::at(std::size_t n) const {

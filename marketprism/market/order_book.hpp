@@ -18,14 +18,17 @@ class BookSide {
   BookSide(const BookSide&) = delete;
   BookSide& operator=(const BookSide&) = delete;
 
-  /// Puts, replaces or (amount zero) removes one level. False, and nothing changed, if the prices of this side do not
-  /// fit one 64-bit key: no market has such prices, a broken frame may.
+  /// Puts, replaces or (amount zero) removes one level. False, and nothing changed, if there is no memory for it (see
+  /// `lacks_memory`), or if the prices of this side do not fit one 64-bit key: no market has such prices, a broken
+  /// frame may.
   [[nodiscard]] bool set(const Level& level);
   /// Replaces all levels. Accepts any order; levels of amount zero are left out; of equal prices the last counts. False
   /// as `set`.
   [[nodiscard]] bool assign(std::span<const Level> levels);
   void clear();
 
+  /// The pool had no block for this side since it was last empty.
+  bool lacks_memory() const { return lacks_memory_; }
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
   const Level& best() const { return blocks_.back()->levels[blocks_.back()->size - 1]; }
@@ -38,14 +41,16 @@ class BookSide {
   bool key_of(const Decimal& price, std::int64_t& key);
   bool refine_keys(int exponent);
   std::size_t block_of(std::int64_t key) const;
-  void insert(std::size_t block, std::size_t at, std::int64_t key, const Level& level);
+  bool insert(std::size_t block, std::size_t at, std::int64_t key, const Level& level);
   void erase(std::size_t block, std::size_t at);
   void merge_with_next(std::size_t block);
-  void append(std::int64_t key, const Level& level);
+  bool append(std::int64_t key, const Level& level);
+  LevelBlock* take_block();
 
   Side side_;
   int key_exponent_ = 0;  // a key counts units of 10^this
   std::size_t size_ = 0;
+  bool lacks_memory_ = false;
   std::shared_ptr<LevelBlockPool> pool_;
   std::vector<LevelBlock*> blocks_;       // worst prices first
   std::vector<std::int64_t> first_keys_;  // of each block
@@ -74,6 +79,7 @@ class OrderBook {
     bids_.clear();
     asks_.clear();
   }
+  bool lacks_memory() const { return bids_.lacks_memory() || asks_.lacks_memory(); }
   const BookSide& bids() const { return bids_; }
   const BookSide& asks() const { return asks_; }
   BookSide& bids() { return bids_; }

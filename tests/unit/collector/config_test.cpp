@@ -27,6 +27,8 @@ directory = "d"
 sinks = ["tape"]
 exact = true
 rotate_age_s = 60
+[memory]
+books_bytes = 100000000
 [[exchange]]
 name = "okx"
 symbols = ["BTC-USDT", "ETH-*"]
@@ -47,6 +49,7 @@ channels = ["bbo"]
   EXPECT_EQ(config->store.sinks, std::vector<std::string>{"tape"});
   EXPECT_TRUE(config->store.exact);
   EXPECT_EQ(config->store.rotate_age, std::chrono::seconds(60));
+  EXPECT_EQ(config->memory.books_bytes, 100'000'000U);
   ASSERT_EQ(config->exchanges.size(), 2U);
   const ExchangeConfig& okx = config->exchanges[0];
   EXPECT_EQ(okx.symbols, (std::vector<std::string>{"BTC-USDT", "ETH-*"}));
@@ -66,6 +69,9 @@ TEST(Config, NamesTheLineAndTheNearestKey) {
   EXPECT_THAT(error_of("[store]\ndirectory = 5\n"), HasSubstr("c.toml:2: directory must be a text"));
   EXPECT_THAT(error_of("[store]\nrotate_age_s = 0\n"),
               HasSubstr("c.toml:2: rotate_age_s must be a whole number from 1"));
+  EXPECT_THAT(error_of("[memory]\nbooks_bytes = 5\n"),
+              HasSubstr("c.toml:2: books_bytes must be a whole number from 16777216"));
+  EXPECT_THAT(error_of("memory = 5\n"), HasSubstr("c.toml:1: memory must be a table"));
   EXPECT_THAT(error_of("a = \n"), HasSubstr("c.toml:1: not TOML"));
   EXPECT_THAT(error_of("[exchange]\nname = \"binance\"\n"), HasSubstr("write [[exchange]] with two brackets"));
 }

@@ -81,6 +81,37 @@ TEST(Picture, IsReadyWhenSubscribedAndFresh) {
   EXPECT_EQ(blocked.attention.at(0).view, "loops");
 }
 
+TEST(Picture, TellsWhoHoldsMemoryAndWhoHasNearlyAllItMay) {
+  const PictureMaker maker({seconds(5), seconds(15)});
+  Picture picture = picture_at(100, 5, 99);
+  picture.memory.rss = 100 << 20;
+  picture.loop.venues[0].directory_bytes = 1 << 20;
+  picture.store.batches_max = 128;
+  picture.store.batches_waiting = 2;
+  memory::MemoryBudget budget;
+  memory::MemoryAccount& books = budget.account("books", {.soft = 40 << 20, .hard = 50 << 20});
+  books.add(45 << 20);
+  picture.owners = budget.owners();
+  Picture refused = picture;
+  maker.complete(picture);
+  std::uint64_t sum = 0;
+  std::string names;
+  for (const memory::OwnerBytes& owner : picture.owners) {
+    sum += owner.bytes;
+    names += owner.owner + ' ';
+  }
+  EXPECT_EQ(names, "books instruments pools sinks queues other ");
+  EXPECT_EQ(sum, picture.memory.rss);
+  ASSERT_EQ(picture.attention.size(), 1U);
+  EXPECT_EQ(picture.attention[0].level, Health::late);
+  EXPECT_EQ(picture.attention[0].text, "books hold 45 of 50 MiB; raise memory.books_bytes or collect fewer symbols");
+
+  EXPECT_FALSE(books.reserve(10 << 20));
+  refused.owners = budget.owners();
+  maker.complete(refused);
+  EXPECT_EQ(refused.attention.at(0).level, Health::stale);
+}
+
 TEST(Picture, WhatNeverCameIsAsOldAsTheCollector) {
   const PictureMaker maker({seconds(5), seconds(15)});
   Picture young = picture_at(3, 0, -1);

@@ -120,7 +120,7 @@ TEST_F(SessionTest, HoldingIsBounded) {
   std::string levels = "[";
   for (int i = 0; i < 1000; ++i) levels += std::string(i == 0 ? "" : ",") + "[\"" + std::to_string(i + 1) + "\",\"1\"]";
   levels += "]";
-  const int count = static_cast<int>(BookSync::held_levels_max / 1000) + 10;
+  const int count = static_cast<int>(HeldDeltas::levels_max / 1000) + 10;
   for (int i = 0; i < count; ++i) delta(101 + i, 101 + i, 1, levels.c_str());
   EXPECT_GT(session.stats().books.held_dropped, 1000U);
   snapshot(100 + count - 1);  // joins what came last

@@ -48,6 +48,30 @@ TEST(OrderBook, RefusesPricesThatFitNoCommonKey) {
   EXPECT_EQ(bids.best(), level("9000000000000000000", "1"));
 }
 
+TEST(OrderBook, SaysWhenThereIsNoMemoryForMore) {
+  memory::MemoryBudget budget;
+  memory::MemoryAccount& account = budget.account("books", {.hard = 3 * (sizeof(LevelBlock) + 256)});
+  {
+    const auto pool = std::make_shared<LevelBlockPool>(1, &account);
+    BookSide bids(Side::buy, pool);
+    int set = 0;
+    while (bids.set(level(std::to_string(++set).c_str(), "1"))) ASSERT_LT(set, 1000);
+    EXPECT_TRUE(bids.lacks_memory());
+    EXPECT_EQ(bids.size(), static_cast<std::size_t>(set - 1));  // what did not fit changed nothing
+    EXPECT_EQ(bids.best(), level(std::to_string(set - 1).c_str(), "1"));
+    EXPECT_GT(account.refusals(), 0U);
+    std::vector<Level> many;
+    for (int price = 1000; price > 0; --price) many.push_back(level(std::to_string(price).c_str(), "1"));
+    EXPECT_FALSE(bids.assign(many));
+    EXPECT_TRUE(bids.lacks_memory());
+    bids.clear();
+    EXPECT_FALSE(bids.lacks_memory());
+    EXPECT_TRUE(bids.assign(std::span(many).first(50)));  // the blocks are there again
+    EXPECT_EQ(bids.size(), 50U);
+  }
+  EXPECT_EQ(account.bytes(), 0U);
+}
+
 TEST(OrderBook, AgreesWithAMapUnderRandomChanges) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     Random random(seed);
