@@ -138,8 +138,13 @@ void LoopMonitor::run() {
     const std::int64_t now_ns = clock_ns();
     const bool is_late = now_ns - due_ns > options_.blocked_after.count() / 2;  // the machine is, not the loops
     std::vector<LoopAlarm> raised;
+    for (Watched& watched : watched_) prolong(watched, now_ns);
     if (!is_late) {
-      for (Watched& watched : watched_) check(watched, now_ns, raised);
+      for (Watched& watched : watched_) {
+        const std::size_t before = raised.size();
+        check(watched, now_ns, raised);
+        if (raised.size() > before) watched.alarm = alarm_count_ + raised.size();
+      }
     }
     alarm_count_ += raised.size();
     for (const LoopAlarm& alarm : raised) {
@@ -153,6 +158,20 @@ void LoopMonitor::run() {
     }
     due_ns = clock_ns() + options_.check_every.count();
   }
+}
+
+// Tells the alarm of a loop that still stands how long it has, and of one that goes again how long it had.
+void LoopMonitor::prolong(Watched& watched, std::int64_t now_ns) {
+  if (watched.alarm == 0) return;
+  const std::int64_t beat_ns = watched.loop->pulse().beat_ns.load(std::memory_order_relaxed);
+  const bool is_over = beat_ns != watched.alarmed_beat_ns;
+  const std::uint64_t forgotten = alarm_count_ - alarms_.size();
+  if (watched.alarm > forgotten) {
+    LoopAlarm& alarm = alarms_[static_cast<std::size_t>(watched.alarm - forgotten - 1)];
+    const Nanoseconds stood((is_over ? beat_ns : now_ns) - watched.alarmed_beat_ns);
+    alarm.blocked_for = std::max(alarm.blocked_for, stood);
+  }
+  if (is_over) watched.alarm = 0;
 }
 
 void LoopMonitor::check(Watched& watched, std::int64_t now_ns, std::vector<LoopAlarm>& raised) const {

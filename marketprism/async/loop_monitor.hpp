@@ -25,7 +25,7 @@ struct LoopAlarm {
   std::string loop;
   std::string handler;  ///< the HandlerScope it was in; empty if none
   UnixTime time = no_time;
-  Nanoseconds blocked_for{};       ///< when it was noticed; it may have gone on
+  Nanoseconds blocked_for{};       ///< so far; grows until the loop ticks again
   std::vector<std::string> stack;  ///< of the loop's thread, innermost function first; empty if it did not answer
 };
 
@@ -70,10 +70,12 @@ class LoopMonitor {
     EventLoop* loop;
     std::string name;
     std::int64_t alarmed_beat_ns = 0;  // the beat after which it was reported
+    std::uint64_t alarm = 0;           // the number of that report while the loop stands still, from 1; 0: it goes
   };
 
   void run();
   void check(Watched& watched, std::int64_t now_ns, std::vector<LoopAlarm>& raised) const;
+  void prolong(Watched& watched, std::int64_t now_ns);
 
   const LoopMonitorOptions options_;
   std::function<void(const LoopAlarm&)> call_;

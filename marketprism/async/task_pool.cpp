@@ -233,7 +233,8 @@ void TaskPool::Core::finish(Record& record, Result<> result, Instant now) {
   --running;
   ++counts.executed;
   counts.execution_time += now - record.started;
-  if (result) return end(record, TaskState::completed);
+  if (result && !record.is_timed_out) return end(record, TaskState::completed);
+  if (result) result = fail(ErrorCode::timed_out, "task pool \"" + options.name + "\": it ended after its deadline");
   Error& error = record.with_extras().error.emplace(std::move(result.error()));
   if (record.is_timed_out) {
     ++counts.timed_out;

@@ -48,6 +48,41 @@ TEST(LoopMonitorTest, names_a_handler_that_blocks_with_its_stack) {
   monitor.forget(runtime.loop(1));
 }
 
+TEST(LoopMonitorTest, tells_how_long_a_loop_stood_in_the_end) {
+  std::atomic<int> noticed = 0;
+  LoopMonitor monitor;
+  std::atomic<std::int64_t> told_ns = 0;
+  monitor.on_alarm([&](const LoopAlarm& alarm) {
+    told_ns = alarm.blocked_for.count();
+    ++noticed;
+  });
+  EventLoop loop;
+  monitor.watch(loop, "loop");
+  Nanoseconds stood{};
+  loop.post([&] {
+    const auto start = std::chrono::steady_clock::now();
+    static_cast<void>(stand_still(noticed, 1));
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(400);
+    while (std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    stood = std::chrono::steady_clock::now() - start;
+  });
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto is_told = [&] {
+    return monitor.alarm_count() > 0 && stood.count() > 0 && monitor.alarms().front().blocked_for >= stood;
+  };
+  const auto wait = [&]() -> Task<> {
+    while (!is_told() && std::chrono::steady_clock::now() < give_up)
+      co_await loop.sleep_for(std::chrono::milliseconds(5));
+    loop.stop();
+  };
+  loop.spawn(wait());
+  loop.run();
+  ASSERT_EQ(monitor.alarm_count(), 1U);  // one time, one alarm
+  EXPECT_GE(monitor.alarms().front().blocked_for, stood);
+  EXPECT_GE(stood, Nanoseconds(told_ns) + std::chrono::milliseconds(300));
+  monitor.forget(loop);
+}
+
 TEST(LoopMonitorTest, alarms_again_each_time) {
   std::atomic<int> noticed = 0;
   LoopMonitorOptions options;

@@ -152,6 +152,27 @@ TEST_F(TaskPoolTest, deadlines_end_waiting_and_running_tasks) {
   EXPECT_EQ(pool.statistics().failed, 2U);
 }
 
+TEST_F(TaskPoolTest, a_task_that_succeeds_after_its_deadline_has_timed_out) {
+  TaskPool pool(loop, options(1, 2));
+  TaskOptions soon;
+  soon.deadline = loop.refresh_now() + hours(1);
+  bool was_told = false;
+  auto handle = *pool.submit(
+      [&](TaskPool::Context& context) -> Task<Result<>> {
+        loop.timers().advance(loop.now() + hours(2));  // it takes its time, and does not look whether it still may
+        was_told = context.is_cancelled();
+        co_return Result<>();
+      },
+      soon);
+  turn();
+  EXPECT_TRUE(was_told);
+  EXPECT_EQ(handle.state(), TaskState::failed);
+  ASSERT_TRUE(handle.error());
+  EXPECT_EQ(handle.error()->code, ErrorCode::timed_out);
+  EXPECT_EQ(pool.statistics().timed_out, 1U);
+  EXPECT_EQ(pool.statistics().completed, 0U);
+}
+
 Task<TaskState> submit_and_wait(TaskPool* pool, TaskPool::Coroutine coroutine) {
   auto handle = pool->submit(std::move(coroutine));
   if (!handle) co_return TaskState::failed;
