@@ -69,9 +69,11 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
   struct Open {
     Transport* transport = nullptr;
     bool is_idle = false;
+    Instant idle_since{};
   };
 
   void watch(Transport& transport, std::uint64_t id);
+  bool close_longest_idle();
   [[nodiscard]] HttpParserOptions parser_options() const;
 
   static Task<> accept_loop(std::shared_ptr<State> self);
@@ -117,6 +119,20 @@ void HttpServer::State::watch(Transport& transport, std::uint64_t id) {
   });
 }
 
+// Connections that say nothing must not keep others out. False: none is idle.
+bool HttpServer::State::close_longest_idle() {
+  Open* longest = nullptr;
+  for (auto& [id, connection] : open) {
+    if (connection.is_idle && (longest == nullptr || connection.idle_since < longest->idle_since))
+      longest = &connection;
+  }
+  if (longest == nullptr) return false;
+  longest->is_idle = false;
+  longest->transport->close();
+  ++statistics.refused;
+  return true;
+}
+
 Task<> HttpServer::State::accept_loop(std::shared_ptr<State> self) {
   while (self->listener.is_open()) {
     auto socket = co_await self->listener.accept();
@@ -128,7 +144,7 @@ Task<> HttpServer::State::accept_loop(std::shared_ptr<State> self) {
       continue;
     }
     ++self->statistics.accepted;
-    if (self->open.size() + self->handshakes >= self->options.connections_max) {
+    if (self->open.size() + self->handshakes >= self->options.connections_max && !self->close_longest_idle()) {
       ++self->statistics.refused;
       continue;  // closes it
     }
@@ -196,6 +212,7 @@ Task<Result<>> HttpServer::State::read_request(Session& session, std::uint64_t i
     const auto continued = co_await continue_if_expected(session, was_continued);
     if (!continued) co_return continued;
     open[id].is_idle = is_idle;
+    open[id].idle_since = loop.now();
     const auto count = co_await transport.read_some(session.parser.prepare());
     open[id].is_idle = false;
     if (!count) {

@@ -15,7 +15,8 @@ struct HttpServerOptions {
   std::string address = "127.0.0.1";   ///< an IP address of this machine; "::" or "0.0.0.0" for all
   std::uint16_t port = 0;              ///< 0: any free one
   TlsContextPtr tls;                   ///< none: plain
-  std::size_t connections_max = 4096;  ///< more are accepted and closed at once, and counted
+  std::size_t connections_max = 4096;  ///< a newcomer past it takes the place of who is idle longest; if none is, it is
+                                       ///< closed at once and counted
   std::size_t head_bytes_max = 64 * 1024;
   std::size_t body_bytes_max = 16 * 1024 * 1024;
   std::size_t fields_max = 256;
@@ -59,7 +60,7 @@ class HttpServer {
  public:
   struct Statistics {
     std::uint64_t accepted = 0;
-    std::uint64_t refused = 0;  ///< over `connections_max`
+    std::uint64_t refused = 0;  ///< over `connections_max`: newcomers, or idle ones that made room for them
     std::uint64_t requests = 0;
     std::uint64_t upgrades = 0;
     std::uint64_t failed = 0;  ///< connections ended by an error: TLS, protocol, limits, deadlines

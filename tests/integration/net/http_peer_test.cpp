@@ -231,20 +231,45 @@ TEST_F(HttpServerPeerTest, says_continue_when_asked) {
   EXPECT_THAT(text, testing::StartsWith("HTTP/1.1 100 Continue\r\n\r\n"));
 }
 
-TEST_F(HttpServerPeerTest, refuses_connections_over_its_limit) {
+TEST_F(HttpServerPeerTest, gives_the_place_of_who_is_idle_longest_to_a_newcomer) {
   HttpServerOptions limited;
   limited.connections_max = 2;
   HttpServer small(loop, limited);
+  bool may_go_on = false;
   small.handle("GET", "/", [](const HttpServerRequest&) { return HttpReply{}; });
+  small.handle("GET", "/slow", [&](const HttpServerRequest&) -> Task<HttpReply> {
+    while (!may_go_on) co_await loop.sleep_for(std::chrono::milliseconds(5));
+    co_return HttpReply{};
+  });
   const auto small_port = small.listen().value();
   const auto first = connect(small_port);
   const auto second = connect(small_port);
   ASSERT_TRUE(run(first->send(request)));
   ASSERT_TRUE(run(second->send(request)));
   const auto third = connect(small_port);
-  EXPECT_FALSE(run(third->send(request)));
+  EXPECT_TRUE(run(third->send(request)));  // the first has made room
+  EXPECT_TRUE(run(second->send(request)));
+  EXPECT_FALSE(run(first->send(request)));
   EXPECT_EQ(small.statistics().refused, 1U);
+  // Where nobody is idle the newcomer is turned away.
+  const std::string slow = make_http_request("127.0.0.1", HttpRequest{.target = "/slow"}).value();
+  bool second_done = false, third_done = false;
+  const auto ask = [&](const auto& connection, bool& is_done) -> Task<> {
+    is_done = (co_await connection->send(slow)).has_value();
+  };
+  loop.spawn(ask(second, second_done));
+  loop.spawn(ask(third, third_done));
+  const auto fourth = connect(small_port);
+  EXPECT_FALSE(run(fourth->send(request)));
+  EXPECT_EQ(small.statistics().refused, 2U);
   EXPECT_EQ(small.statistics().open, 2U);
+  may_go_on = true;
+  const auto both_done = [&]() -> Task<bool> {
+    for (int i = 0; i < 1000 && !(second_done && third_done); ++i)
+      co_await loop.sleep_for(std::chrono::milliseconds(10));
+    co_return second_done&& third_done;
+  };
+  EXPECT_TRUE(run(both_done()));
 }
 
 }  // namespace
