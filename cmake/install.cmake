@@ -13,6 +13,10 @@ foreach(layer IN LISTS MARKETPRISM_LIBRARY_LAYERS)
 endforeach()
 install(TARGETS ${layer_targets} EXPORT marketprism-targets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library)
+# Linked by name only: it replaces the program's operator new, which the heap profiler and the allocation counter need.
+set_target_properties(marketprism_allocation_hooks PROPERTIES EXPORT_NAME allocation_hooks)
+install(TARGETS marketprism_allocation_hooks EXPORT marketprism-targets
+        OBJECTS DESTINATION ${CMAKE_INSTALL_LIBDIR}/marketprism COMPONENT library)
 install(EXPORT marketprism-targets NAMESPACE marketprism:: DESTINATION ${package_dir} COMPONENT library)
 configure_package_config_file(${CMAKE_SOURCE_DIR}/cmake/marketprism-config.cmake.in
   ${CMAKE_BINARY_DIR}/marketprism-config.cmake INSTALL_DESTINATION ${package_dir})
