@@ -76,12 +76,23 @@ def highs(samples, period):
 
 
 def slope_per_minute(samples):
-    """Theil and Sen's slope with the bounds of its 95 % confidence interval."""
+    """Theil and Sen's slope a minute with the bounds of its 95 % confidence interval.
+
+    Sen's interval holds for errors that do not depend on each other. Memory that was full a minute ago is fuller than usual still,
+    so the interval is widened as for an autoregressive process with the residuals' correlation from one sample to the next.
+    """
     slopes = sorted((b[1] - a[1]) / (b[0] - a[0]) * 60 for i, a in enumerate(samples) for b in samples[i + 1:])
+    slope = statistics.median(slopes)
+    rests = [value - slope * time / 60 for time, value in samples]
+    middle_rest = statistics.median(rests)
+    rests = [rest - middle_rest for rest in rests]
+    power = sum(rest * rest for rest in rests)
+    correlation = sum(a * b for a, b in zip(rests, rests[1:])) / power if power else 0
+    correlation = min(max(correlation, 0), 0.9)
     n = len(samples)
-    half = 1.96 * (n * (n - 1) * (2 * n + 5) / 18) ** 0.5 / 2
+    half = 1.96 * (n * (n - 1) * (2 * n + 5) / 18 * (1 + correlation) / (1 - correlation)) ** 0.5 / 2
     middle = len(slopes) / 2
-    return statistics.median(slopes), slopes[max(int(middle - half), 0)], slopes[min(int(middle + half), len(slopes) - 1)]
+    return slope, slopes[max(int(middle - half), 0)], slopes[min(int(middle + half), len(slopes) - 1)]
 
 
 def resident_bytes(pid):
@@ -175,4 +186,5 @@ def main():
     return 1 if missed else 0
 
 
-sys.exit(main())
+if __name__ == '__main__':
+    sys.exit(main())
