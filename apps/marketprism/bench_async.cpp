@@ -14,6 +14,7 @@
 #include "marketprism/async/task_pool.hpp"
 #include "marketprism/base/histogram.hpp"
 #include "marketprism/base/random.hpp"
+#include "marketprism/monitor/metrics.hpp"
 
 namespace marketprism::app {
 namespace {
@@ -95,13 +96,13 @@ double histogram_record_ns() {
   return (thread_cpu_seconds() - start) * 1e9 / count;
 }
 
-/// Plain integers of one loop, several of them in turn.
+/// Counters of one loop, several of them in turn.
 double counter_add_ns() {
   constexpr int count = 20'000'000;
-  std::array<std::uint64_t, 8> counters{};
+  std::array<monitor::Counter, 8> counters{};
   const double start = thread_cpu_seconds();
   for (int i = 0; i < count; ++i) {
-    ++counters[static_cast<std::size_t>(i) % counters.size()];
+    counters[static_cast<std::size_t>(i) % counters.size()].add();
     look_at(counters);
   }
   return (thread_cpu_seconds() - start) * 1e9 / count;

@@ -56,6 +56,13 @@ check('memory_growth_mb' in figures, 'memory_growth_mb')
 figures = bench('combined', '--pages', '200', '--passes', '1')
 check_figures(figures, *(f'combined_{layers}_pages_per_s' for layers in ('off', 'pools', 'objects', 'batching', 'on')), 'combined_on_over_off')
 
+figures = bench('memory', '--passes', '1')
+check_figures(figures, *(f'{who}_{what}_ns' for who in ('object_pool', 'glibc', 'boost_pool') for what in ('pair', 'batch')),
+              'object_pool_cross_thread_ops_per_s')
+figures = bench('async', '--passes', '1')
+check_figures(figures, 'queue_items_per_s', 'task_submit_run_per_s', 'histogram_record_ns', 'counter_add_ns', 'scrape_5000_series_ms')
+check_figures(bench('scrape'), 'scrape_5000_series_ms', 'scrape_5000_series_loop_delay_ms')
+
 # A server of the user's, and one that is not there.
 emulator = subprocess.Popen([program, 'emulate', '--exchange', 'binance', '--json', '--no-limits'], stdout=subprocess.PIPE, text=True)
 try:
