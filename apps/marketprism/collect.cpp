@@ -1,12 +1,12 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
-#include <unistd.h>
 
 #include <fmt/format.h>
 
 #include "apps/marketprism/verbs.hpp"
 #include "marketprism/base/log.hpp"
 #include "marketprism/collector/collector.hpp"
+#include "marketprism/monitor/console.hpp"
 #include "marketprism/monitor/log_output.hpp"
 
 namespace marketprism::app {
@@ -82,21 +82,21 @@ int run(const Arguments& arguments) {
     complain(config.error().to_string());
     return exit_usage;
   }
-  const bool is_quiet = arguments.quiet || !arguments.log_format.empty();
-  StatusLine status(is_quiet);
-  collector::CollectorCallbacks callbacks;
   const bool is_logged = !arguments.log_format.empty();
+  const bool is_quiet = arguments.quiet || is_logged;
+  monitor::Console console;
   if (is_logged) {
-    monitor::use_spdlog(arguments.log_format == "json" ? monitor::LogFormat::json : monitor::LogFormat::text);
-    set_log_level(LogLevel::info);
+    monitor::use_spdlog(arguments.log_format == "json" ? monitor::LogFormat::json : monitor::LogFormat::text, console);
   }
-  callbacks.on_problem = [&status, is_logged](std::string_view exchange, std::string_view text) {
-    if (is_logged) return log(LogLevel::warning, exchange, text);
-    status.interrupt(fmt::format("{}: {}", exchange, text));
+  set_log_level(LogLevel::info);
+  collector::CollectorCallbacks callbacks;
+  callbacks.on_message = [&console, is_logged](LogLevel level, std::string_view where, std::string_view text) {
+    if (is_logged) return log_always(level, where, text);
+    if (level >= log_level()) console.line(fmt::format("{}: {}", where, text));
   };
   collector::CollectReport before;
   callbacks.on_status = [&](const collector::CollectReport& report) {
-    status.show(collector::format_status(report, before));
+    if (!is_quiet) console.status(collector::format_status(report, before));
     before = report;
   };
   if (!arguments.file.empty()) callbacks.reload = [&arguments] { return config_of(arguments); };
@@ -109,11 +109,12 @@ int run(const Arguments& arguments) {
     if (is_logged) {
       log(LogLevel::info, "admin", "dashboard and API: " + url);
     } else {
-      status.interrupt("dashboard and API: " + url);
+      console.line("dashboard and API: " + url);
     }
   }
   const Result<> done = (*collector)->run();
-  status.finish();
+  console.finish();
+  monitor::stop_spdlog();
   if (!is_quiet) fmt::print(stderr, "{}", collector::format_summary((*collector)->report()));
   if (!done) complain(done.error().to_string());
   return done ? exit_success : exit_failure;
@@ -133,29 +134,6 @@ int check_config(const std::string& file) {
 }
 
 }  // namespace
-
-StatusLine::StatusLine(bool is_quiet) : is_quiet_(is_quiet), is_terminal_(::isatty(STDERR_FILENO) != 0) {}
-
-void StatusLine::show(const std::string& line) {
-  if (is_quiet_) return;
-  if (is_terminal_) {
-    fmt::print(stderr, "\r\x1b[K{}", line);
-    std::fflush(stderr);
-    is_open_ = true;
-  } else if (shown_++ % 10 == 9) {  // shown once a second: a line every 10 s
-    fmt::print(stderr, "{}\n", line);
-  }
-}
-
-void StatusLine::interrupt(const std::string& line) {
-  fmt::print(stderr, "{}{}\n", is_open_ ? "\r\x1b[K" : "", line);
-  is_open_ = false;
-}
-
-void StatusLine::finish() {
-  if (is_open_) fmt::print(stderr, "\n");
-  is_open_ = false;
-}
 
 void add_collect(CLI::App& program, Action& action) {
   auto* verb = program.add_subcommand("collect", "Collect market data into a tape and Parquet files");

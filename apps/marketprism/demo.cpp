@@ -10,6 +10,7 @@
 #include "marketprism/async/event_loop.hpp"
 #include "marketprism/collector/collector.hpp"
 #include "marketprism/emulator/emulator.hpp"
+#include "marketprism/monitor/console.hpp"
 
 namespace marketprism::app {
 namespace {
@@ -97,22 +98,21 @@ Result<> collect(const Arguments& arguments, const EmulatorThread& emulator) {
     exchange.address = emulator.address(venue.exchange);
     config.exchanges.push_back(std::move(exchange));
   }
-  StatusLine status(false);
+  monitor::Console console;
   collector::CollectReport before;
   collector::CollectorCallbacks callbacks;
-  callbacks.on_problem = [&status](std::string_view exchange, std::string_view text) {
-    status.interrupt(fmt::format("{}: {}", exchange, text));
+  callbacks.on_message = [&console](LogLevel, std::string_view where, std::string_view text) {
+    console.line(fmt::format("{}: {}", where, text));
   };
   callbacks.on_status = [&](const collector::CollectReport& report) {
-    status.show(collector::format_status(report, before));
+    console.status(collector::format_status(report, before));
     before = report;
   };
   auto collector = collector::Collector::open(std::move(config), std::move(callbacks));
   if (!collector) return std::unexpected(collector.error());
-  status.interrupt(
-      fmt::format("dashboard: {} (while this runs; --duration 600 for longer)", (*collector)->admin_url()));
+  console.line(fmt::format("dashboard: {} (while this runs; --duration 600 for longer)", (*collector)->admin_url()));
   const Result<> done = (*collector)->run();
-  status.finish();
+  console.finish();
   fmt::print("\n{}", collector::format_summary((*collector)->report()));
   return done;
 }

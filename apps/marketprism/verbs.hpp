@@ -33,22 +33,6 @@ void add_verify(CLI::App& program, Action& action);
 /// Prints the answer to one query; the exit code.
 int run_query(const std::string& directory, const std::string& sql, bool as_json);
 
-/// A line on stderr that is written over on a terminal, and printed every tenth time elsewhere.
-class StatusLine {
- public:
-  explicit StatusLine(bool is_quiet);
-  void show(const std::string& line);
-  /// A line of its own that stays.
-  void interrupt(const std::string& line);
-  void finish();
-
- private:
-  bool is_quiet_;
-  bool is_terminal_;
-  bool is_open_ = false;
-  unsigned shown_ = 0;
-};
-
 /// Prints "marketprism: TEXT" to stderr.
 void complain(const std::string& text);
 

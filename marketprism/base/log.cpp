@@ -32,8 +32,9 @@ std::optional<std::uint64_t> admit(std::string_view area, std::string_view text)
   static std::mutex mutex;
   static LogLimiter limiter;
   const auto now = std::chrono::time_point_cast<Nanoseconds>(std::chrono::steady_clock::now());
+  const std::string kind = LogLimiter::kind_of(area, text);
   const std::lock_guard lock(mutex);
-  return limiter.admit(area, text, now);
+  return limiter.admit(kind, now);
 }
 
 }  // namespace
@@ -51,16 +52,29 @@ void log(LogLevel level, std::string_view area, std::string_view text) {
   if (level < log_level()) return;
   const auto left_out = admit(area, text);
   if (!left_out) return;
-  const LogWriter chosen = writer_now.load();
-  const LogWriter writer = chosen != nullptr ? chosen : &write_to_stderr;
-  if (*left_out == 0) return writer(level, area, text);
-  writer(level, area, fmt::format("{} ({} more like this were left out)", text, *left_out));
+  if (*left_out == 0) return log_always(level, area, text);
+  log_always(level, area, fmt::format("{} ({} more like this were left out)", text, *left_out));
 }
 
-std::optional<std::uint64_t> LogLimiter::admit(std::string_view area, std::string_view text, Instant now) {
-  std::string name(area);
-  name += '\n';
-  std::ranges::copy_if(text, std::back_inserter(name), [](char c) { return c < '0' || c > '9'; });
+void log_always(LogLevel level, std::string_view area, std::string_view text) {
+  if (level < log_level()) return;
+  const LogWriter chosen = writer_now.load();
+  const LogWriter writer = chosen != nullptr ? chosen : &write_to_stderr;
+  writer(level, area, text);
+}
+
+std::string LogLimiter::kind_of(std::string_view area, const std::source_location& site) {
+  return fmt::format("{}\n{}:{}:{}", area, site.file_name(), site.line(), site.column());
+}
+
+std::string LogLimiter::kind_of(std::string_view area, std::string_view text) {
+  std::string kind(area);
+  kind += '\n';
+  std::ranges::copy_if(text, std::back_inserter(kind), [](char c) { return c < '0' || c > '9'; });
+  return kind;
+}
+
+std::optional<std::uint64_t> LogLimiter::admit(const std::string& name, Instant now) {
   if (kinds_.size() >= kinds_max && !kinds_.contains(name)) kinds_.clear();
   Kind& kind = kinds_[name];
   if (kind.refilled == Instant{}) kind.refilled = now;

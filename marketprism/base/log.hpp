@@ -14,6 +14,9 @@ LogLevel log_level();
 /// one more every six seconds; the next that goes through tells how many were left out.
 void log(LogLevel level, std::string_view area, std::string_view text);
 
+/// The same without the rate: for who limits it better, or for what must not be left out.
+void log_always(LogLevel level, std::string_view area, std::string_view text);
+
 /// Takes lines that passed level and rate, instead of the default, which writes them to stderr. Null: the default
 /// again.
 using LogWriter = void (*)(LogLevel level, std::string_view area, std::string_view text);

@@ -2,6 +2,10 @@
 
 #include <atomic>
 #include <csignal>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <source_location>
 #include <utility>
 
 #include <boost/asio/signal_set.hpp>
@@ -10,6 +14,7 @@
 
 #include "marketprism/async/event_loop.hpp"
 #include "marketprism/async/signal.hpp"
+#include "marketprism/base/log_limiter.hpp"
 #include "marketprism/collector/event_tap.hpp"
 #include "marketprism/collector/monitoring.hpp"
 #include "marketprism/sink/sink.hpp"
@@ -24,6 +29,17 @@ class NoEvents final : public market::EventSink {
 };
 
 constexpr auto retry_venue_after = std::chrono::seconds(30);
+
+/// Whether an earlier run has left data of the exchange in the store.
+bool has_data_of(const std::string& directory, const std::string& exchange) {
+  namespace fs = std::filesystem;
+  std::error_code error;  // what cannot be looked at is as good as not there
+  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+    std::error_code ignored;
+    if (fs::exists(entry->path() / ("exchange=" + exchange), ignored)) return true;
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -43,13 +59,14 @@ struct Collector::State {
   async::Task<> drain();
   Result<> close_store();
   CollectReport report() const;
-  void problem(std::string_view exchange, std::string_view text) const {
-    if (Monitoring* const messages = told.load()) messages->note(exchange, text);
-    if (callbacks.on_problem) callbacks.on_problem(exchange, text);
-  }
+  void tell(LogLevel level, std::string_view where, std::string_view text,
+            const std::source_location& site = std::source_location::current());
+  void tell_all(LogLevel level, std::string_view where, std::string_view text);
 
   CollectConfig config;
   CollectorCallbacks callbacks;
+  std::mutex limiter_mutex;
+  LogLimiter limiter;
   memory::MemoryBudget budget;
   async::EventLoop loop;
   async::Signal stop_wanted;
@@ -77,6 +94,28 @@ Result<std::unique_ptr<Collector>> Collector::open(CollectConfig config, Collect
   return std::unique_ptr<Collector>(new Collector(std::move(state)));
 }
 
+void Collector::State::tell(LogLevel level, std::string_view where, std::string_view text,
+                            const std::source_location& site) {
+  std::optional<std::uint64_t> left_out;
+  {
+    const std::string kind = LogLimiter::kind_of(where, site);
+    const auto now = std::chrono::time_point_cast<Nanoseconds>(std::chrono::steady_clock::now());
+    const std::lock_guard lock(limiter_mutex);
+    left_out = limiter.admit(kind, now);
+  }
+  if (!left_out) return;
+  if (*left_out == 0) return tell_all(level, where, text);
+  tell_all(level, where, fmt::format("{} ({} more like this were left out)", text, *left_out));
+}
+
+// What must not be left out: the names of what is not collected.
+void Collector::State::tell_all(LogLevel level, std::string_view where, std::string_view text) {
+  if (level < log_level()) return;
+  Monitoring* const messages = told.load();
+  if (messages != nullptr && level > LogLevel::debug) messages->note(where, text);
+  if (callbacks.on_message) callbacks.on_message(level, where, text);
+}
+
 Collector::Collector(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Collector::~Collector() = default;
 
@@ -84,7 +123,8 @@ Result<> Collector::State::open_store() {
   const StoreConfig& store = config.store;
   const auto on_state = [this](std::string what) {
     return [this, what](const Result<>& state) {
-      problem(what, state ? "writes again" : "cannot write: " + state.error().to_string());
+      if (state) return tell(LogLevel::info, what, "writes again");
+      tell(LogLevel::error, what, "cannot write: " + state.error().to_string() + "; it tries again");
     };
   };
   std::vector<std::unique_ptr<sink::Sink>> made;
@@ -133,7 +173,11 @@ Result<> Collector::State::make_venues() {
   }
   market::EventSink& events = batcher != nullptr ? static_cast<market::EventSink&>(*batcher) : no_events;
   tap = std::make_unique<EventTap>(events);
-  const auto on_problem = [this](std::string_view exchange, std::string_view text) { problem(exchange, text); };
+  const auto on_message = [this](LogLevel level, std::string_view exchange, std::string_view text,
+                                 const std::source_location* site) {
+    if (site == nullptr) return tell_all(level, exchange, text);
+    tell(level, exchange, text, *site);
+  };
   const std::uint64_t limit = config.memory.books_bytes;
   memory::MemoryAccount& books = budget.account("books", {.soft = limit / 5 * 4, .hard = limit});
   for (const ExchangeConfig& venue : config.exchanges) {
@@ -142,7 +186,8 @@ Result<> Collector::State::make_venues() {
                                         .tape = tape ? &tape->port(venue.name) : nullptr,
                                         .tls = tls,
                                         .books = &books,
-                                        .on_problem = on_problem};
+                                        .is_resumed = has_data_of(config.store.directory, venue.name),
+                                        .on_message = on_message};
     venues.push_back(std::make_unique<VenueCollector>(venue, std::move(around)));
   }
   return {};
@@ -150,15 +195,17 @@ Result<> Collector::State::make_venues() {
 
 Result<> Collector::State::make_monitoring() {
   if (!config.admin.is_on) return {};
-  auto made = Monitoring::open({.loop = loop,
-                                .venues = venues,
-                                .tap = *tap,
-                                .sinks = sinks.get(),
-                                .sink_names = sink_names,
-                                .tape = tape.get(),
-                                .budget = budget,
-                                .config = config,
-                                .drain = [this] { loop.post([this] { stop_wanted.set(); }); }});
+  auto made = Monitoring::open(
+      {.loop = loop,
+       .venues = venues,
+       .tap = *tap,
+       .sinks = sinks.get(),
+       .sink_names = sink_names,
+       .tape = tape.get(),
+       .budget = budget,
+       .config = config,
+       .drain = [this] { loop.post([this] { stop_wanted.set(); }); },
+       .warn = [this](std::string_view where, std::string_view text) { tell(LogLevel::warning, where, text); }});
   if (!made) return std::unexpected(made.error());
   monitoring = std::move(*made);
   told = monitoring.get();
@@ -177,7 +224,7 @@ async::Task<> Collector::State::start_venues() {
       continue;
     }
     if (outcome) outcome = started_venue;
-    if (venues.size() > 1) problem(venue->name(), started_venue.error().to_string());
+    if (venues.size() > 1) tell(LogLevel::error, venue->name(), started_venue.error().to_string());
     if (!started_venue.error().is_terminal) failed.push_back(venue.get());
   }
   if (!any) co_return stop_wanted.set();
@@ -194,14 +241,16 @@ async::Task<> Collector::State::start_again(VenueCollector& venue) {
     if (is_stopping) co_return;
     const Result<> started_venue = co_await venue.start();
     if (started_venue) co_return;
-    problem(venue.name(), started_venue.error().to_string());
+    tell(LogLevel::error, venue.name(), started_venue.error().to_string());
   }
 }
 
 async::Task<> Collector::State::tell_status() {
   while (!is_stopping) {
     co_await loop.sleep_for(std::chrono::seconds(1));
-    if (!is_stopping && callbacks.on_status) callbacks.on_status(report());
+    if (is_stopping || !callbacks.on_status) continue;
+    const async::HandlerScope scope(loop.pulse(), "the status line");
+    callbacks.on_status(report());
   }
 }
 
@@ -224,7 +273,8 @@ async::Task<> Collector::State::listen_to_signals() {
 async::Task<> Collector::State::reload() {
   auto fresh = callbacks.reload();
   if (!fresh) {
-    problem("configuration", "not reloaded: " + fresh.error().to_string());
+    tell(LogLevel::error, "configuration",
+         "not reloaded: " + fresh.error().to_string() + "; all goes on as before, mend the file and send SIGHUP again");
     is_reloading = false;
     co_return;
   }
@@ -234,9 +284,17 @@ async::Task<> Collector::State::reload() {
       std::vector<std::string> symbols = venue_config.symbols;
       const Result<> changed = co_await venue->change_symbols(std::move(symbols));
       if (is_stopping) co_return;
-      problem(venue->name(), changed ? "symbols reloaded" : "symbols not reloaded: " + changed.error().to_string());
+      if (!changed) {
+        tell(LogLevel::error, venue->name(), "symbols not reloaded: " + changed.error().to_string());
+        continue;
+      }
+      tell(LogLevel::info, venue->name(), "symbols reloaded");
+      for (ExchangeConfig& mine : config.exchanges) {
+        if (mine.name == venue_config.name) mine.symbols = venue_config.symbols;
+      }
     }
   }
+  if (monitoring) monitoring->reconfigured(config);
   is_reloading = false;
 }
 

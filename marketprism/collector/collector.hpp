@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "marketprism/base/log.hpp"
 #include "marketprism/collector/config.hpp"
 #include "marketprism/collector/venue_collector.hpp"
 #include "marketprism/sink/batcher.hpp"
@@ -24,8 +25,9 @@ struct CollectReport {
 };
 
 struct CollectorCallbacks {
-  /// One sentence for people, now and then; on the collector's thread or a writer's.
-  std::function<void(std::string_view exchange, std::string_view text)> on_problem;
+  /// One sentence for people: who it is about, what happened, what to do. On the collector's thread or a writer's. Of
+  /// one place in the program ten come at once and one more every six seconds, which tells how many were left out.
+  std::function<void(LogLevel level, std::string_view where, std::string_view text)> on_message;
   /// Every second, on the collector's thread.
   std::function<void(const CollectReport&)> on_status;
   /// On SIGHUP: gives the configuration read anew. None: SIGHUP is not handled.

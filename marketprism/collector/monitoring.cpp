@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "marketprism/base/log.hpp"
 #include "marketprism/collector/monitoring_state.hpp"
 #include "marketprism/collector/picture_json.hpp"
@@ -39,6 +41,7 @@ Monitoring::~Monitoring() { stop(); }
 
 void Monitoring::start() {
   state_->started = state_->here.refresh_now();
+  state_->loop_monitor.on_alarm([state = state_.get()](const async::LoopAlarm& alarm) { state->warn_of(alarm); });
   state_->loop_monitor.watch(state_->watched.loop, "collector");
   state_->add_routes();
   state_->here.spawn(state_->tick());
@@ -51,6 +54,11 @@ void Monitoring::stop() {
   state_->loop_monitor.forget(state_->watched.loop);
   state_->server->stop();
 }
+
+void Monitoring::reconfigured(const CollectConfig& config) {
+  state_->here.post([state = state_.get(), config] { state->config = config; });
+}
+
 std::string Monitoring::url() const { return state_->server->url(); }
 
 void Monitoring::note(std::string_view where, std::string_view text) {
@@ -60,14 +68,35 @@ void Monitoring::note(std::string_view where, std::string_view text) {
   state_->messages.push_back({++state_->message_count, now, std::string(where), std::string(text)});
 }
 
+// On the watchdog's thread.
+void Monitoring::State::warn_of(const async::LoopAlarm& alarm) const {
+  const std::string in = !alarm.handler.empty() ? alarm.handler : alarm.stack.empty() ? "?" : alarm.stack.front();
+  watched.warn("loops", fmt::format("the loop {} has stood still for {} ms, in {}; /api/v1/loops has the stack",
+                                    alarm.loop, alarm.blocked_for / std::chrono::milliseconds(1), in));
+}
+
+void Monitoring::State::warn_of_leaks() {
+  std::set<std::string> leaking;
+  for (const memory::MemorySummary& leak : memory_analyzer.leaks()) {
+    leaking.insert(leak.name);
+    if (warned_leaks.contains(leak.name)) continue;
+    watched.warn("memory",
+                 fmt::format("{} leaks {:.0f} KiB a minute; switch the heap profiler on and look at /api/v1/heap",
+                             leak.name, leak.verdict.rate / 1024));
+  }
+  warned_leaks = std::move(leaking);
+}
+
 Monitoring::State::State(Watched what, std::unique_ptr<monitor::AdminServer> admin_server)
     : watched(std::move(what)),
+      config(watched.config),
       server(std::move(admin_server)),
       here(server->loop()),
       lag(registry.group(watched.loop).histogram(metrics.loop_lag(), monitor::label_text({{"loop", "collector"}}))),
       maker({watched.config.admin.late_after, watched.config.admin.stale_after}) {}
 
 LoopSnapshot Monitoring::State::take_loop_snapshot(bool with_uses) {
+  const async::HandlerScope scope(watched.loop.pulse(), "a picture for monitoring");
   const memory::AllocationCounter own;
   LoopSnapshot all;
   all.taken_at = watched.loop.refresh_now();
@@ -237,14 +266,8 @@ void Monitoring::State::remember(const Picture& picture) {
                      .rss = picture.memory.rss,
                      .owners = {}};
   for (const memory::OwnerBytes& owner : picture.owners) point.owners.push_back(owner.bytes);
-  memory_analyzer.add({.time = picture.loop.taken_at,
-                       .taken = picture.loop.wall_time,
-                       .label = {},
-                       .rss = picture.memory.rss,
-                       .pss = picture.memory.pss,
-                       .heap_in_use = picture.memory.heap_used,
-                       .heap_retained = picture.memory.heap_retained,
-                       .owners = picture.owners});
+  memory_analyzer.add(memory_snapshot(picture, {}));
+  warn_of_leaks();
   lag_before = picture.loop.lag_ns;
   if (history.size() == history_max) history.pop_front();
   history.push_back(std::move(point));

@@ -39,6 +39,7 @@ class Monitoring {
     const memory::MemoryBudget& budget;
     const CollectConfig& config;
     std::function<void()> drain;  ///< begins the collector's end; any thread
+    std::function<void(std::string_view where, std::string_view text)> warn;  ///< for people; any thread
   };
 
   /// Binds the address of `config.admin`.
@@ -53,6 +54,8 @@ class Monitoring {
   void stop();
   /// "http://127.0.0.1:8080".
   std::string url() const;
+  /// The configuration has changed. On the collector's thread.
+  void reconfigured(const CollectConfig& config);
   /// Something to show among the recent messages. Any thread.
   void note(std::string_view where, std::string_view text);
 

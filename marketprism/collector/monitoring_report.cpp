@@ -1,51 +1,11 @@
-// What is told of memory, and what the efficiency report is made of.
+// What the efficiency report is made of.
 #include <algorithm>
 #include <map>
 #include <utility>
 
 #include "marketprism/collector/monitoring_state.hpp"
-#include "marketprism/monitor/json_writer.hpp"
 
 namespace marketprism::collector {
-
-using monitor::JsonWriter;
-
-std::string Monitoring::State::memory_json(const Picture& picture) const {
-  std::string text;
-  JsonWriter json(text);
-  json.begin_object().field("rss_bytes", picture.memory.rss).field("rss_peak_bytes", picture.memory.rss_peak);
-  json.field("pss_bytes", picture.memory.pss).field("swap_bytes", picture.memory.swap);
-  json.field("heap_used_bytes", picture.memory.heap_used).field("heap_retained_bytes", picture.memory.heap_retained);
-  json.begin_array("owners");
-  for (const memory::OwnerBytes& owner : picture.owners) {
-    json.begin_object().field("name", owner.owner).field("bytes", owner.bytes);
-    if (owner.limits.hard != UINT64_MAX) json.field("limit_bytes", owner.limits.hard);
-    json.field("refusals", owner.refusals).end_object();
-  }
-  json.end_array().begin_array("trends");
-  for (const memory::MemorySummary& one : picture.memory_trend) {
-    json.begin_object().field("name", one.name).field("bytes", one.current).field("max_bytes", one.max);
-    json.field("verdict", name_of(one.verdict.status)).field("growth_bytes_per_min", one.verdict.rate).end_object();
-  }
-  json.end_array().begin_array("recommendations");
-  for (const std::string& text_of_it : memory_analyzer.recommendations()) json.value(text_of_it);
-  json.end_array().begin_object("history").begin_array("time_s");
-  for (const HistoryPoint& point : history) json.value(point.time_s);
-  json.end_array().begin_array("rss_bytes");
-  for (const HistoryPoint& point : history) json.value(point.rss);
-  json.end_array().begin_array("lag_p99_ms");
-  for (const HistoryPoint& point : history) json.value(point.lag_p99_ms);
-  json.end_array().begin_array("messages_per_s");
-  for (const HistoryPoint& point : history) json.value(point.messages_per_s);
-  json.end_array().begin_object("owners");
-  for (std::size_t i = 0; i < picture.owners.size(); ++i) {
-    json.begin_array(picture.owners[i].owner);
-    for (const HistoryPoint& point : history) json.value(i < point.owners.size() ? point.owners[i] : 0);
-    json.end_array();
-  }
-  json.end_object().end_object().end_object();
-  return text;
-}
 
 namespace {
 
@@ -76,7 +36,9 @@ std::vector<memory::ObjectPoolStatistics> reuse_of(const StoreSnapshot& store) {
   }
   if (store.has_tape) {
     const sink::BufferUses& blocks = store.tape.block_uses;
-    all.push_back(reuse_of("tape blocks", blocks.begun, blocks.made, sink::TapeWriterOptions().block_bytes_max));
+    // What was filled, on average: blocks are handed over before they are full.
+    all.push_back(reuse_of("tape blocks", blocks.begun, blocks.made,
+                           store.tape.plain_bytes / std::max<std::uint64_t>(blocks.begun, 1)));
   }
   return all;
 }
@@ -102,6 +64,10 @@ monitor::EfficiencyInput Monitoring::State::efficiency_input(const Picture& pict
     }
   }
   input.object_pools = reuse_of(picture.store);
+  for (const VenueSnapshot& venue : picture.loop.venues) {
+    memory::ObjectPoolStatistics& blocks = input.object_pools.emplace_back(venue.level_blocks);
+    blocks.name = venue.status.exchange + " level blocks";
+  }
   input.memory.rss = picture.memory.rss;
   input.memory.rss_peak = picture.memory.rss_peak;
   for (const memory::MemorySummary& one : picture.memory_trend) {

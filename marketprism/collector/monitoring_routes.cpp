@@ -86,9 +86,12 @@ void Monitoring::State::add_routes() {
                    const Picture picture = co_await take_picture();
                    co_return json_reply(memory_json(picture));
                  }));
-  server->handle("GET", "/api/v1/config", net::HttpFunction([this](const HttpServerRequest&) {
-                   return json_reply(config_json(watched.config));
-                 }));
+  server->handle("POST", "/api/v1/memory",
+                 net::HttpHandler([this](const HttpServerRequest& request) { return label_memory(request); }));
+  server->handle("GET", "/api/v1/memory/changes",
+                 net::HttpFunction([this](const HttpServerRequest& request) { return compare_memory(request); }));
+  server->handle("GET", "/api/v1/config",
+                 net::HttpFunction([this](const HttpServerRequest&) { return json_reply(config_json(config)); }));
   server->handle("GET", "/api/v1/messages",
                  net::HttpFunction([this](const HttpServerRequest&) { return json_reply(messages_json()); }));
   server->handle("GET", "/api/v1/books",
@@ -132,6 +135,8 @@ Task<HttpReply> Monitoring::State::books(const HttpServerRequest& request) {
 Task<HttpReply> Monitoring::State::metrics_page(const HttpServerRequest& request) {
   const auto format = monitor::exposition_for(request.head.find("Accept").value_or(""));
   const Picture picture = co_await take_picture();
+  if (!picture.is_answering)
+    co_return error_reply(503, "the collector's event loop is blocked");  // nothing old for new
   auto scrape = co_await registry.gather(here, here.refresh_now() + patience);
   if (!scrape) co_return error_reply(503, scrape.error().message);
   metrics.add(*scrape, picture);

@@ -2,6 +2,8 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <set>
+#include <string>
 
 #include "marketprism/async/event_loop.hpp"
 #include "marketprism/collector/collector_metrics.hpp"
@@ -51,6 +53,9 @@ struct Monitoring::State {
   net::HttpReply set_log_level(const net::HttpServerRequest& request);
   monitor::EfficiencyInput efficiency_input(const Picture& picture) const;
   std::string memory_json(const Picture& picture) const;
+  static memory::MemorySnapshot memory_snapshot(const Picture& picture, std::string label);
+  net::Task<net::HttpReply> label_memory(const net::HttpServerRequest& request);
+  net::HttpReply compare_memory(const net::HttpServerRequest& request) const;
   std::string messages_json() const;
 
   /// Asks the collector's loop; if it does not answer in time, what it said last, marked as such.
@@ -66,6 +71,8 @@ struct Monitoring::State {
   net::Task<> measure_lag();
   void send_status(const Picture& picture);
   void remember(const Picture& picture);
+  void warn_of(const async::LoopAlarm& alarm) const;
+  void warn_of_leaks();
 
   // On the collector's loop.
   std::uint64_t snapshot_allocations = 0;
@@ -76,6 +83,7 @@ struct Monitoring::State {
   StoreSnapshot take_store_snapshot() const;
 
   Watched watched;
+  CollectConfig config;  // of now; watched.config belongs to the collector's thread
   std::unique_ptr<monitor::AdminServer> server;
   async::EventLoop& here;
   monitor::Registry registry;
@@ -89,6 +97,7 @@ struct Monitoring::State {
   std::deque<HistoryPoint> history;
   Histogram lag_before;
   memory::MemoryAnalyzer memory_analyzer;
+  std::set<std::string> warned_leaks;
   async::LoopMonitor loop_monitor;
   Instant started{};
   Instant history_at{};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <numeric>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -92,9 +93,11 @@ bool Picture::is_ready(std::string* why_not) const {
   };
   if (!is_answering) return because("the collector's event loop is blocked");
   if (is_draining) return because("the collector drains");
-  std::size_t streams = 0, up = 0;
+  std::size_t streams = 0, up = 0, wanted = 0, live = 0;
   for (const VenueSnapshot& venue : loop.venues) {
     const VenueStatus& status = venue.status;
+    wanted += venue.books_wanted;
+    live += std::min(status.books_live, venue.books_wanted);
     if (!status.is_started)
       return because(status.exchange + " has not started" +
                      (status.last_error.empty() ? "" : ": " + status.last_error));
@@ -103,6 +106,8 @@ bool Picture::is_ready(std::string* why_not) const {
   }
   if (feeds.empty()) return because("nothing is subscribed yet");
   if (up < streams) return because(fmt::format("{} of {} streams are not up", streams - up, streams));
+  // A few books that come again after a gap are everyday; many are a start that is not over, or a venue that is down.
+  if ((wanted - live) * 20 > wanted) return because(fmt::format("{} of {} books are not live", wanted - live, wanted));
   for (const FeedPicture& feed : feeds) {
     if (feed.health != Health::stale) continue;
     return because(fmt::format("{} {}: nothing for {:.0f} s", feed.exchange, name_of(feed.type), seconds(feed.age)));
@@ -173,7 +178,7 @@ void PictureMaker::find_attention(Picture& picture) const {
     const async::LoopAlarm& alarm = picture.alarms.back();
     list.push_back(
         {Health::late, "loops",
-         fmt::format("the loop {} stood still for {:.0f} ms or more{}; its stack is under loops", alarm.loop,
+         fmt::format("the loop {} stood still for {:.0f} ms{}; its stack is under loops", alarm.loop,
                      seconds(alarm.blocked_for) * 1e3, alarm.handler.empty() ? "" : " in " + alarm.handler)});
   }
   for (const FeedPicture& feed : picture.feeds) {
@@ -224,6 +229,7 @@ void PictureMaker::complete(Picture& picture) const {
     picture.events_per_s = rate(totals.events, before_.totals.events, time);
     picture.bytes_per_s = rate(totals.bytes, before_.totals.bytes, time);
   }
+  picture.lag_ns = picture.loop.lag_ns.since(older_lag_);
   add_owners(picture);
   find_attention(picture);
 }
@@ -241,6 +247,7 @@ void PictureMaker::mark(const Picture& picture) {
   older_delays_ = std::move(delays_);
   delays_.clear();
   for (const sink::FlowStats& flow : picture.store.flows) delays_[{flow.exchange, flow.type}] = flow.delay_ns;
+  older_lag_ = std::exchange(lag_, picture.loop.lag_ns);
   dropped_a_while_ago_ = dropped_events(picture.store);
 }
 

@@ -49,9 +49,10 @@ struct Picture {
   std::uint64_t alarm_count = 0;
   std::vector<FeedPicture> feeds;
   double messages_per_s = 0, events_per_s = 0, bytes_per_s = 0;
+  Histogram lag_ns;                  ///< of the collector's loop, of the last 10 to 20 s
   std::vector<Attention> attention;  ///< the worst first
 
-  /// Subscribed and fresh. `why_not` gets one sentence.
+  /// Subscribed, 19 of 20 books live, and fresh. `why_not` gets one sentence.
   bool is_ready(std::string* why_not = nullptr) const;
 };
 
@@ -85,6 +86,7 @@ class PictureMaker {
   FreshnessLimits limits_;
   Mark last_, before_;  // rates are measured from `before_`, so over 1 to 2 s
   std::map<FeedKey, Histogram> delays_, older_delays_;
+  Histogram lag_, older_lag_;
   Instant delays_at_{};
   std::uint64_t dropped_a_while_ago_ = 0;
 };

@@ -103,7 +103,7 @@ std::string status_json(const Picture& picture) {
   json.field("messages_per_s", picture.messages_per_s).field("events_per_s", picture.events_per_s);
   json.field("bytes_per_s", picture.bytes_per_s).field("gaps", gaps);
   json.field("dropped", dropped_events(picture.store)).field("cpu_s", picture.cpu_s);
-  json.field("rss_bytes", picture.memory.rss).field("lag_p99_ms", ms(picture.loop.lag_ns.quantile(0.99)));
+  json.field("rss_bytes", picture.memory.rss).field("lag_p99_ms", ms(picture.lag_ns.quantile(0.99)));
   json.begin_array("attention");
   for (const Attention& one : picture.attention) {
     json.begin_object().field("level", name_of(one.level)).field("view", one.view).field("text", one.text);
@@ -192,7 +192,7 @@ std::string loops_json(const Picture& picture) {
   json.field("longest_handler_ms", ms(picture.loop.longest_handler));
   json.field("longest_handler", picture.loop.longest_handler_name);
   json.field("allocations", picture.loop.allocations);
-  add_histogram(json, "lag", picture.loop.lag_ns);
+  add_histogram(json, "lag", picture.lag_ns);
   json.end_object().end_array().begin_array("alarms");
   for (const async::LoopAlarm& alarm : picture.alarms) {
     json.begin_object().field("loop", alarm.loop).field("handler", alarm.handler);

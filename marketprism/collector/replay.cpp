@@ -49,9 +49,12 @@ void FrameRouter::on_frame(const tape::Frame& frame) {
       session->on_lost(frame.connection, frame.receive_time);
       return;
     case FrameKind::hole: session->on_hole(frame.receive_time); return;
-    case FrameKind::start:
+    case FrameKind::start: {
+      const bool is_resumed = frame.payload == tape::resumed || session->stats().frames > 0;
       if (auto adapter = exchange::make_adapter(session->adapter().facts().name)) session->restart(std::move(*adapter));
+      if (is_resumed) session->resume();
       return;
+    }
   }
 }
 

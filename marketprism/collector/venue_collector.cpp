@@ -35,12 +35,14 @@ VenueCollector::VenueCollector(ExchangeConfig config, Surroundings surroundings)
       session_(exchange::make_adapter(config_.name).value(), around_.events, *this, {.books = around_.books}),
       connect_budget_(rate_of(session_.adapter().facts().connects)),
       snapshots_(snapshot_options(session_.adapter().facts())),
-      snapshot_timer_([](void* self) { static_cast<VenueCollector*>(self)->serve_snapshots(); }, this) {}
+      snapshot_timer_([](void* self) { static_cast<VenueCollector*>(self)->serve_snapshots(); }, this) {
+  if (around_.is_resumed) session_.resume();
+}
 
 VenueCollector::~VenueCollector() { *is_stopping_ = true; }
 
-void VenueCollector::report(std::string_view text) const {
-  if (around_.on_problem) around_.on_problem(config_.name, text);
+void VenueCollector::report(std::string_view text, LogLevel level, const std::source_location& site) const {
+  if (around_.on_message) around_.on_message(level, config_.name, text, &site);
 }
 
 Result<wire::Url> VenueCollector::websocket_url(const exchange::WebSocketUrl& socket) const {
@@ -93,8 +95,11 @@ async::Task<Result<>> VenueCollector::begin() {
   if (endpoints_.empty()) {
     if (auto made = make_endpoints(); !made) co_return made;
     if (around_.tape != nullptr) {
-      around_.tape->append(
-          {.receive_time = wall_clock(), .exchange = config_.name, .kind = FrameKind::start, .url = {}, .payload = {}});
+      around_.tape->append({.receive_time = wall_clock(),
+                            .exchange = config_.name,
+                            .kind = FrameKind::start,
+                            .url = {},
+                            .payload = around_.is_resumed ? tape::resumed : std::string_view()});
     }
   }
   if (auto fetched = co_await fetch_instruments(); !fetched) co_return fetched;
@@ -126,6 +131,7 @@ async::Task<Result<>> VenueCollector::fetch_instruments() {
 }
 
 void VenueCollector::on_rest(const std::string& target, const RestAnswer& answer) {
+  const async::HandlerScope scope(around_.loop.pulse(), "a REST answer");
   if (around_.tape != nullptr) {
     const std::string url = rest_->url_of(target);
     around_.tape->append({.receive_time = answer.receive_time,
@@ -141,7 +147,9 @@ void VenueCollector::on_rest(const std::string& target, const RestAnswer& answer
 
 Result<> VenueCollector::apply_selection() {
   const Selection selection = select(session_.instruments(), config_.symbols);
-  for (const std::string& problem : selection.problems) report(problem);
+  for (const std::string& problem : selection.problems) {
+    if (around_.on_message) around_.on_message(LogLevel::warning, config_.name, problem, nullptr);
+  }
   if (selection.instruments.empty()) {
     return fail(ErrorCode::not_found, fmt::format("{}: none of the symbols can be collected", config_.name), true);
   }

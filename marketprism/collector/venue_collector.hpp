@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "marketprism/async/event_loop.hpp"
+#include "marketprism/base/log.hpp"
 #include "marketprism/collector/config.hpp"
 #include "marketprism/collector/rest_client.hpp"
 #include "marketprism/collector/selection.hpp"
@@ -67,6 +69,7 @@ struct VenueSnapshot {
   std::size_t snapshots_waiting = 0;
   std::size_t snapshots_in_flight = 0;
   std::size_t directory_bytes = 0;  ///< of instruments and symbols, about
+  memory::ObjectPoolStatistics level_blocks;
 };
 
 /// Collects one venue: fetches its instruments, picks the symbols, keeps their streams subscribed, fetches snapshots as
@@ -79,8 +82,12 @@ class VenueCollector final : private feed::SessionActions {
     market::EventSink& events;
     sink::TapePort* tape = nullptr;  ///< none: no tape
     net::TlsContextPtr tls;
-    memory::MemoryAccount* books = nullptr;                                            ///< see feed::SessionOptions
-    std::function<void(std::string_view exchange, std::string_view text)> on_problem;  ///< for people: one sentence
+    memory::MemoryAccount* books = nullptr;  ///< see feed::SessionOptions
+    bool is_resumed = false;                 ///< the store has data of an earlier run: see feed::Session::resume
+    /// For people: one sentence. `site`: where it comes from, for who limits how often; null: not to be limited.
+    std::function<void(LogLevel level, std::string_view exchange, std::string_view text,
+                       const std::source_location* site)>
+        on_message;
   };
 
   /// `config` must have passed `check`.
@@ -88,7 +95,7 @@ class VenueCollector final : private feed::SessionActions {
   ~VenueCollector() override;
 
   /// Fetches the instruments and subscribes. An error if the venue cannot be reached or no symbol is left; it is told
-  /// what is missing by `on_problem` and goes on with the rest.
+  /// what is missing by `on_message` and goes on with the rest.
   async::Task<Result<>> start();
 
   /// Another list of symbols: subscribes what is new, ends what is gone, leaves the rest alone.
@@ -126,7 +133,8 @@ class VenueCollector final : private feed::SessionActions {
   void refresh_polls(const Selection& selection);
   void note_wanted(const Selection& selection);
   void on_rest(const std::string& target, const RestAnswer& answer);
-  void report(std::string_view text) const;
+  void report(std::string_view text, LogLevel level = LogLevel::warning,
+              const std::source_location& site = std::source_location::current()) const;
   void on_frame(Endpoint& endpoint, std::uint32_t connection, const net::WebSocketReceived& message);
 
   ExchangeConfig config_;

@@ -33,7 +33,8 @@ void VenueCollector::Endpoint::on_stream_up(std::string_view name, std::uint32_t
 
 void VenueCollector::Endpoint::on_stream_end(std::string_view name, const std::optional<Error>& error) {
   if (!error) return;
-  owner_.report(fmt::format("stream {} ends: {}", name, error->to_string()));
+  owner_.report(
+      fmt::format("stream {} ends: {}; it is tried again at the next reload or start", name, error->to_string()));
   owner_.streams_.erase(std::string(name));
 }
 

@@ -37,6 +37,8 @@ class VenueCollector::Endpoint final : public net::WebSocketStreamHandler {
   }
   void on_open(std::uint32_t connection, const wire::Url& url) override {
     record(connection, {.kind = tape::FrameKind::connect, .url = url.to_string(), .payload = {}});
+    if (log_level() == LogLevel::debug)
+      owner_.report(fmt::format("connection {} to {} is open", connection, url.to_string()), LogLevel::debug);
   }
   void on_sent(std::uint32_t connection, std::string_view text) override {
     record(connection, {.direction = tape::Direction::sent, .kind = tape::FrameKind::text, .url = {}, .payload = text});
@@ -48,7 +50,7 @@ class VenueCollector::Endpoint final : public net::WebSocketStreamHandler {
   void on_dial_failed(const Error& error) override {
     ++owner_.dials_failed_;
     owner_.last_error_ = error.to_string();
-    owner_.report(owner_.last_error_);
+    owner_.report(owner_.last_error_ + "; it is tried again");
   }
   void on_stream_up(std::string_view name, std::uint32_t) override;
   void on_stream_end(std::string_view name, const std::optional<Error>& error) override;

@@ -50,6 +50,10 @@ async::Task<> VenueCollector::fetch_snapshot(std::string symbol) {
         answer ? session_.adapter().rest_error(answer->status, answer->body).to_string() : answer.error().to_string();
     report(fmt::format("no snapshot of {}: {}; it will be asked for again", symbol, last_error_));
   }
+  if (log_level() == LogLevel::debug)
+    report(
+        fmt::format("snapshot of {}: the book is {}", symbol, session_.book(symbol) != nullptr ? "live" : "not live"),
+        LogLevel::debug);
   snapshots_.finished(symbol, session_.book(symbol) != nullptr, around_.loop.now());
   serve_snapshots();
 }

@@ -59,6 +59,7 @@ VenueSnapshot VenueCollector::snapshot(bool with_uses) const {
   for (const auto& [symbol, type] : wanted_) all.streams.push_back({symbol, type, session_.activity(symbol, type)});
   all.books_wanted = book_streams_.size();
   all.directory_bytes = session_.directory_bytes();
+  all.level_blocks = session_.level_blocks();
   all.snapshots_waiting = snapshots_.waiting();
   all.snapshots_in_flight = snapshots_.in_flight();
   return all;

@@ -57,6 +57,7 @@ struct Session::SymbolState {
   std::array<Activity, market::event_type_count> activity{};
   /// Whether a loss in this type shows in its own numbers.
   bool trades_are_numbered = false;
+  std::array<bool, market::event_type_count> has_begun{};  // of a resumed session
 };
 
 /// Turns what a symbol's BookSync finds into events of the session.
@@ -160,7 +161,9 @@ void Session::restart(std::unique_ptr<exchange::Adapter> adapter) {
     symbol->trades = {};
     symbol->owners = {};
     symbol->trades_are_numbered = false;
+    symbol->has_begun = {};
   }
+  is_resumed_ = false;
   instruments_.clear();
 }
 
@@ -292,11 +295,18 @@ void Session::on_control(const exchange::ControlMessage& message) { actions_.on_
 
 void Session::emit(SymbolState& symbol, UnixTime exchange_time, Arrival arrival,
                    const market::Event::Payload& payload) {
+  if (is_resumed_) name_what_was_before(symbol, static_cast<EventType>(payload.index()), arrival);
   ++stats_.events[payload.index()];
   Activity& activity = symbol.activity[payload.index()];
   activity.last_receive = arrival.receive_time;
   ++activity.events;
   sink_.on_event({exchange_, symbol.name, exchange_time, arrival.receive_time, arrival.connection, payload});
+}
+
+void Session::name_what_was_before(SymbolState& symbol, EventType type, Arrival arrival) {
+  if (type == EventType::gap || type == EventType::instrument) return;
+  if (std::exchange(symbol.has_begun[static_cast<std::size_t>(type)], true)) return;
+  emit_gap(symbol, type, "restart", no_sequence, no_sequence, arrival);
 }
 
 void Session::emit_gap(SymbolState& symbol, EventType channel, std::string_view reason, std::int64_t from,

@@ -91,6 +91,10 @@ class Session final : private exchange::DecodeHandler {
   /// runs, each of which knew nothing of the one before. `adapter` is a new one of the same venue.
   void restart(std::unique_ptr<exchange::Adapter> adapter);
 
+  /// Somebody recorded before, and stopped: each series begins with a gap ("restart"), because nobody knows what came
+  /// meanwhile. Before the first frame.
+  void resume() { is_resumed_ = true; }
+
   SessionStats stats() const;
   const exchange::Adapter& adapter() const { return *adapter_; }
   exchange::Adapter& adapter() { return *adapter_; }
@@ -98,6 +102,8 @@ class Session final : private exchange::DecodeHandler {
   /// The symbol's book, or null if there is none or it is not valid now.
   const market::OrderBook* book(std::string_view symbol) const;
   std::size_t books_live() const;
+  /// Of the blocks of levels that its books are made of.
+  memory::ObjectPoolStatistics level_blocks() const { return blocks_->statistics(); }
   /// What is kept of symbols and instruments besides their books, about.
   std::size_t directory_bytes() const;
 
@@ -137,6 +143,7 @@ class Session final : private exchange::DecodeHandler {
   };
   bool is_superseded(SymbolState& symbol, market::EventType type, const Place& place);
   void emit(SymbolState& symbol, UnixTime exchange_time, Arrival arrival, const market::Event::Payload& payload);
+  void name_what_was_before(SymbolState& symbol, market::EventType type, Arrival arrival);
   void emit_gap(SymbolState& symbol, market::EventType channel, std::string_view reason, std::int64_t from,
                 std::int64_t to, Arrival arrival);
   void count(const exchange::Decoded& decoded, std::size_t bytes);
@@ -152,6 +159,7 @@ class Session final : private exchange::DecodeHandler {
   std::size_t frame_type_ = no_type;  // of the first thing in it
   std::unordered_map<std::string, std::unique_ptr<SymbolState>, TextHash, std::equal_to<>> symbols_;
   SymbolState* last_symbol_ = nullptr;
+  bool is_resumed_ = false;
   std::unordered_map<std::string, market::Instrument> instruments_;
   SessionStats stats_;
 };

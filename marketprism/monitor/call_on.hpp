@@ -11,8 +11,8 @@
 namespace marketprism::monitor {
 
 /// Runs `work` on the loop `there` and brings its result to `here`, the loop this is awaited on. `timed_out` when it
-/// has not come by `deadline` (coarse); `work` may run even then, so it owns what it uses. `here` must be there for as
-/// long as `there` runs.
+/// has not come by `deadline` (coarse); `work` may be running even then, so it owns what it uses. `here` must be there
+/// for as long as `there` runs.
 template <class T>
 async::Task<Result<T>> call_on(async::EventLoop& here, async::EventLoop& there, std::function<T()> work,
                                Instant deadline) {
@@ -24,6 +24,7 @@ async::Task<Result<T>> call_on(async::EventLoop& here, async::EventLoop& there, 
   // Only this coroutine owns the call: its signal belongs to `here` and may not end on another thread.
   const auto call = std::make_shared<Call>(here);
   there.post([weak = std::weak_ptr<Call>(call), work = std::move(work), &here] {
+    if (weak.expired()) return;  // nobody waits any more: after a long block many may be queued
     here.post([weak, value = std::make_shared<T>(work())] {
       const auto waiting = weak.lock();
       if (waiting == nullptr) return;

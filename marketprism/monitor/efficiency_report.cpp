@@ -38,8 +38,12 @@ void add_pool(JsonWriter& json, const PoolEfficiency& pool) {
 void add_object_pool(JsonWriter& json, const memory::ObjectPoolStatistics& pool) {
   json.begin_object().field("name", pool.name).field("acquired", pool.acquired).field("created", pool.created);
   json.field("hit_rate", pool.hit_rate()).field("reuse_rate", pool.reuse_rate());
-  json.field("utilization", pool.utilization()).field("bytes_not_allocated", pool.bytes_not_allocated());
-  json.end_object();
+  if (pool.in_use > 0) {
+    json.field("utilization", pool.utilization());
+  } else {
+    json.null("utilization");  // it does not count what is out
+  }
+  json.field("bytes_not_allocated", pool.bytes_not_allocated()).end_object();
 }
 
 }  // namespace
@@ -74,8 +78,9 @@ std::vector<Recommendation> recommend(const EfficiencyInput& input) {
   }
   for (const auto& pool : input.object_pools) {
     if (pool.exhausted > 0)
-      all.push_back(
-          {pool.name, fmt::format("{} acquires got nothing: raise its capacity of {}", pool.exhausted, pool.capacity)});
+      all.push_back({pool.name, fmt::format("{} acquires got nothing: raise its {}", pool.exhausted,
+                                            pool.capacity == SIZE_MAX ? "limit of memory"
+                                                                      : fmt::format("capacity of {}", pool.capacity))});
   }
   if (input.memory.verdict.starts_with("leaking"))
     all.push_back({"memory", input.memory.verdict + ": switch the heap profiler on and look at /api/v1/heap twice"});

@@ -1,21 +1,48 @@
 #include "marketprism/monitor/log_output.hpp"
 
 #include <memory>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <mutex>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 #include <string>
 
 #include "marketprism/base/log.hpp"
+#include "marketprism/monitor/console.hpp"
 #include "marketprism/monitor/json_writer.hpp"
 
 namespace marketprism::monitor {
 namespace {
 
+class ConsoleSink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  void use(Console* console) {
+    const std::lock_guard lock(mutex_);
+    console_ = console;
+  }
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    if (console_ == nullptr) return;
+    spdlog::memory_buf_t text;
+    formatter_->format(message, text);
+    std::string_view line(text.data(), text.size());
+    while (line.ends_with('\n')) line.remove_suffix(1);
+    console_->line(line);
+  }
+  void flush_() override {}
+
+  Console* console_ = nullptr;
+};
+
+const std::shared_ptr<ConsoleSink>& sink() {
+  static const auto made = std::make_shared<ConsoleSink>();
+  return made;
+}
+
 spdlog::logger& logger() {
   static const auto made = [] {
-    auto one = std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    auto one = std::make_shared<spdlog::logger>("", sink());
     one->set_level(spdlog::level::trace);  // `log` has looked at the level already
-    one->flush_on(spdlog::level::trace);
     return one;
   }();
   return *made;
@@ -45,12 +72,18 @@ void write_json(LogLevel level, std::string_view area, std::string_view text) {
 
 }  // namespace
 
-void use_spdlog(LogFormat format) {
+void use_spdlog(LogFormat format, Console& console) {
+  sink()->use(&console);
   const bool is_json = format == LogFormat::json;
   const auto clock = spdlog::pattern_time_type::utc;
   logger().set_pattern(is_json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v)" : "%Y-%m-%dT%H:%M:%S.%eZ %l %v",
                        clock);
   set_log_writer(is_json ? &write_json : &write_text);
+}
+
+void stop_spdlog() {
+  set_log_writer(nullptr);
+  sink()->use(nullptr);
 }
 
 }  // namespace marketprism::monitor

@@ -8,7 +8,10 @@ enum class LogFormat : std::uint8_t {
   json,  ///< {"time":"…","level":"warning","area":"binance","text":"…"}
 };
 
-/// From now on `log` goes through spdlog to stderr, in this format, one whole line at a time. Any thread.
-void use_spdlog(LogFormat format);
+class Console;
+
+/// From now on `log` goes through spdlog to the console, in this format, until `stop_spdlog`. Any thread.
+void use_spdlog(LogFormat format, Console& console);
+void stop_spdlog();
 
 }  // namespace marketprism::monitor

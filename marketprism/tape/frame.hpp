@@ -14,9 +14,12 @@ enum class FrameKind : std::uint8_t {
   text,           ///< WebSocket text message
   binary,         ///< WebSocket binary message
   http_response,  ///< the body of an HTTP answer; `url` is the full URL with its query, `code` the status
-  start,          ///< a recorder began: it knew nothing, and numbers its connections anew
+  start,          ///< a recorder began: it knew nothing, and numbers its connections anew; the payload is `resumed` if
+                  ///< there was a recording before
   hole,           ///< frames are missing here, whose number is the payload: the recorder had no room for them
 };
+
+inline constexpr std::string_view resumed = "resumed";
 
 /// One unit of traffic as it was on the wire, before any decoding: what a recording is made of. It owns nothing: the
 /// views are valid until the next call of whatever handed it out. Plain data, any thread.

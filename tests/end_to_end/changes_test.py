@@ -1,4 +1,5 @@
-"""changes_test.py PROGRAM: symbols change on SIGHUP, and the exchange goes away and comes back, while `collect` runs."""
+"""changes_test.py PROGRAM: symbols change on SIGHUP, the exchange goes away and comes back while `collect` runs, and a second
+`collect` into the same store names what nobody saw."""
 import json
 import os
 import signal
@@ -86,6 +87,21 @@ with tempfile.TemporaryDirectory() as scratch:
         others = count("SELECT count(*) AS n FROM gap WHERE channel = 'book' AND reason NOT IN ('disconnected', 'sequence')")
         if others != 0:
             raise SystemExit(f'FAILED {others} gaps of a reason that did not happen')
+        write_config('ETHUSDT', place['rest'])
+        collector = subprocess.Popen([program, 'collect', '-q', 'collect.toml'])
+        until('a second run begins each series with a gap',
+              lambda: {row['channel'] for row in query("SELECT channel FROM gap WHERE symbol = 'ETHUSDT' AND reason = 'restart'")}
+              == {'trade', 'book', 'bbo'})
+        collector.send_signal(signal.SIGTERM)
+        if collector.wait(60) != 0:
+            raise SystemExit(f'FAILED the second collect ended with {collector.returncode}')
+        if count("SELECT count(*) AS n FROM gap WHERE reason = 'restart'") != 3:
+            raise SystemExit('FAILED a restart is named more than once a series')
+        told = subprocess.run([program, 'replay', '--to', 'jsonl', 'data/tape'], stdout=subprocess.PIPE, check=True, text=True).stdout
+        replayed = [json.loads(line) for line in told.splitlines() if '"restart"' in line]
+        if sorted(gap['channel'] for gap in replayed) != ['bbo', 'book', 'trade']:
+            raise SystemExit(f'FAILED the replay of both runs names {replayed}')
+        print('ok the replay of both tapes says the same')
     finally:
         for process in (collector, exchange):
             if process.poll() is None:

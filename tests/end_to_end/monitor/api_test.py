@@ -114,6 +114,13 @@ def check_bad_clients(collector):
 def check_errors(collector):
     status, _, body = collector.request('/api/v1/books?exchange=binance&symbol=NOSUCH')
     expect('a book that is not collected', status == 404 and 'NOSUCH' in body, body)
+    expect('memory is kept under a label', collector.request('/api/v1/memory?label=before', 'POST')[0] == 200)
+    expect('a label with a blank is refused', collector.request('/api/v1/memory?label=a%20b', 'POST')[0] == 400)
+    changes = collector.get('/api/v1/memory/changes?from=before&to=latest')
+    expect('and compared', {'rss', 'books', 'queues'} <= {change['name'] for change in changes['changes']}, changes)
+    status, _, body = collector.request('/api/v1/memory/changes?from=never')
+    expect('a label that is not there is named', status == 404 and 'before' in body, status, body)
+    expect('labels are listed', collector.get('/api/v1/memory')['labels'] == ['baseline', 'latest', 'before'])
     expect('a path that is not there', collector.request('/api/v1/nothing')[0] == 404)
     expect('a level that is not there', collector.request('/api/v1/log_level?level=loud', 'POST')[0] == 400)
     expect('a level that is', collector.request('/api/v1/log_level?level=info', 'POST')[0] == 200)

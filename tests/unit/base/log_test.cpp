@@ -34,25 +34,25 @@ TEST(LogLimiter, LeavesOutWhatComesTooOftenAndSaysSo) {
   LogLimiter limiter;
   Instant now{std::chrono::seconds(1)};
   for (std::uint32_t i = 0; i < LogLimiter::burst; ++i)
-    EXPECT_EQ(limiter.admit("pool", "connection " + std::to_string(i) + " was lost", now), 0U);
-  EXPECT_FALSE(limiter.admit("pool", "connection 77 was lost", now).has_value());
-  EXPECT_FALSE(limiter.admit("pool", "connection 78 was lost", now).has_value());
-  EXPECT_EQ(limiter.admit("pool", "another thing", now), 0U);
-  EXPECT_EQ(limiter.admit("sink", "connection 78 was lost", now), 0U);
+    EXPECT_EQ(limiter.admit(LogLimiter::kind_of("pool", "connection " + std::to_string(i) + " was lost"), now), 0U);
+  EXPECT_FALSE(limiter.admit(LogLimiter::kind_of("pool", "connection 77 was lost"), now).has_value());
+  EXPECT_FALSE(limiter.admit(LogLimiter::kind_of("pool", "connection 78 was lost"), now).has_value());
+  EXPECT_EQ(limiter.admit(LogLimiter::kind_of("pool", "another thing"), now), 0U);
+  EXPECT_EQ(limiter.admit(LogLimiter::kind_of("sink", "connection 78 was lost"), now), 0U);
   now += LogLimiter::refill;
-  EXPECT_EQ(limiter.admit("pool", "connection 79 was lost", now), 2U);
-  EXPECT_FALSE(limiter.admit("pool", "connection 80 was lost", now).has_value());
+  EXPECT_EQ(limiter.admit(LogLimiter::kind_of("pool", "connection 79 was lost"), now), 2U);
+  EXPECT_FALSE(limiter.admit(LogLimiter::kind_of("pool", "connection 80 was lost"), now).has_value());
   now += std::chrono::hours(1);
   for (std::uint32_t i = 0; i < LogLimiter::burst; ++i)
-    EXPECT_TRUE(limiter.admit("pool", "connection 1 was lost", now).has_value());
-  EXPECT_FALSE(limiter.admit("pool", "connection 1 was lost", now).has_value());
+    EXPECT_TRUE(limiter.admit(LogLimiter::kind_of("pool", "connection 1 was lost"), now).has_value());
+  EXPECT_FALSE(limiter.admit(LogLimiter::kind_of("pool", "connection 1 was lost"), now).has_value());
 }
 
 TEST(LogLimiter, RemembersABoundedNumberOfKinds) {
   LogLimiter limiter;
   const Instant now{std::chrono::seconds(1)};
   for (std::size_t i = 0; i < 10 * LogLimiter::kinds_max; ++i)
-    EXPECT_TRUE(limiter.admit("x", std::string(i, 'a'), now).has_value());
+    EXPECT_TRUE(limiter.admit(LogLimiter::kind_of("x", std::string(i, 'a')), now).has_value());
 }
 
 }  // namespace

@@ -65,6 +65,15 @@ TEST(Picture, IsReadyWhenSubscribedAndFresh) {
   EXPECT_FALSE(down.is_ready(&why));
   EXPECT_EQ(why, "1 of 1 streams are not up");
 
+  Picture starting = picture_at(100, 5, 99);
+  starting.loop.venues[0].books_wanted = 100;
+  starting.loop.venues[0].status.books_live = 40;
+  maker.complete(starting);
+  EXPECT_FALSE(starting.is_ready(&why));
+  EXPECT_EQ(why, "60 of 100 books are not live");
+  starting.loop.venues[0].status.books_live = 96;  // a gap now and then is everyday
+  EXPECT_TRUE(starting.is_ready());
+
   Picture unreachable = picture_at(100, 5, 99);
   VenueStatus& other = unreachable.loop.venues.emplace_back().status;
   other.exchange = "deribit";

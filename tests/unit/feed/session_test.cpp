@@ -139,6 +139,20 @@ TEST_F(SessionTest, TradeNumbersTellHolesAndRepetitions) {
   EXPECT_EQ(notes.take(), (Lines{"gap trade 9-2 sequence_restarted", "trade 2"}));
 }
 
+TEST_F(SessionTest, AResumedSessionBeginsEachSeriesWithAGap) {
+  session.resume();
+  delta(99, 101);
+  snapshot(100);
+  trade(5);
+  trade(6);
+  delta(102, 103);
+  EXPECT_EQ(notes.take(), (Lines{"gap book --- restart", "snapshot 100", "delta 101", "gap trade --- restart",
+                                 "trade 5", "trade 6", "delta 103"}));
+  session.restart(exchange::make_adapter("binance").value());  // that knows of no recording before
+  trade(7);
+  EXPECT_EQ(notes.take(), (Lines{"trade 7"}));
+}
+
 TEST_F(SessionTest, ALostConnectionMakesGapsOnlyOfWhatItBrought) {
   delta(99, 101);
   snapshot(100);
