@@ -45,11 +45,11 @@ concept ConnectorOf = requires(C& connector, T& connection, const pool::Endpoint
 /// is done when. One event loop, no lock; destroying it drains it at once (leases that are out stay valid until they
 /// end).
 ///
-///   auto pool = ConnectionPool<Socket, SocketConnector>::create(loop, config, endpoints, SocketConnector(loop));
+///   auto pool = TcpConnectionPool::create(loop, config, endpoints, TcpConnector(loop));  // see tcp_connector.hpp
 ///   pool->start();
 ///   auto lease = co_await pool->acquire();
 ///   if (!lease) co_return lease.error();
-///   co_await (*lease)->send(…);
+///   co_await (**lease)->write(…);
 template <class T, class Connector>
 class ConnectionPool {
  public:

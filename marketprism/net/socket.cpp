@@ -1,13 +1,16 @@
 #include "marketprism/net/socket.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/this_coro.hpp>
 
 #include "marketprism/net/io_error.hpp"
 
@@ -80,6 +83,43 @@ Task<Result<>> Socket::wait_writable() {
   const auto [error] = co_await native_.async_wait(asio::socket_base::wait_write, asio::as_tuple(asio::deferred));
   if (error) co_return std::unexpected(io_error(error, peer_));
   co_return Result<>();
+}
+
+namespace {
+
+short poll_now(int descriptor, short events) {
+  pollfd file{.fd = descriptor, .events = events, .revents = 0};
+  return ::poll(&file, 1, 0) > 0 ? file.revents : static_cast<short>(0);
+}
+
+}  // namespace
+
+bool Socket::has_ended() {
+  if (!native_.is_open()) return true;
+  return (poll_now(native_.native_handle(), POLLRDHUP) & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+bool Socket::has_unread() {
+  if (!native_.is_open()) return false;
+  return (poll_now(native_.native_handle(), POLLIN) & POLLIN) != 0;
+}
+
+Task<> Socket::wait_for_end() {
+  constexpr Nanoseconds first_pause = std::chrono::milliseconds(20), longest_pause = std::chrono::seconds(1);
+  Nanoseconds pause = first_pause;
+  while (!has_ended()) {
+    if (has_unread()) {
+      // Somebody will read it, or nobody; a wait for readiness would come back at once.
+      co_await loop_->sleep_for(pause);
+      pause = std::min(pause * 2, longest_pause);
+      const auto cancellation = co_await asio::this_coro::cancellation_state;
+      if (cancellation.cancelled() != asio::cancellation_type::none) co_return;
+      continue;
+    }
+    pause = first_pause;
+    const auto [error] = co_await native_.async_wait(asio::socket_base::wait_read, asio::as_tuple(asio::deferred));
+    if (error) co_return;
+  }
 }
 
 void Socket::shutdown_send() {

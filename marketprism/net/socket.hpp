@@ -34,6 +34,11 @@ class Socket {
   /// Sends what goes without waiting.
   Result<std::size_t> send_now(std::span<const std::string_view> parts);
   Task<Result<>> wait_writable();
+  /// Completes when the peer has closed or cut, beside whoever reads; or when the socket is closed or cancelled.
+  Task<> wait_for_end();
+  /// Whether the peer has closed or cut, or sent something that nobody has read.
+  [[nodiscard]] bool has_ended();
+  [[nodiscard]] bool has_unread();
   void shutdown_send();
   void cancel();
   void close();

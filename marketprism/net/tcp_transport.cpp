@@ -45,6 +45,9 @@ class TcpTransport final : public Transport {
   void cancel() override { socket_.cancel(); }
   void close() override { socket_.close(); }
   [[nodiscard]] bool is_open() const override { return socket_.is_open(); }
+  Task<> wait_for_end() override { return socket_.wait_for_end(); }
+  [[nodiscard]] bool has_ended() override { return socket_.has_ended(); }
+  [[nodiscard]] bool has_unread() override { return socket_.has_unread(); }
 
  private:
   Socket socket_;

@@ -23,6 +23,9 @@ class TlsTransport final : public Transport {
   void cancel() override { socket_.cancel(); }
   void close() override;
   [[nodiscard]] bool is_open() const override { return socket_.is_open(); }
+  Task<> wait_for_end() override { return socket_.wait_for_end(); }
+  [[nodiscard]] bool has_ended() override { return socket_.has_ended(); }
+  [[nodiscard]] bool has_unread() override { return false; }
 
  private:
   Result<> send_outgoing_now();

@@ -55,6 +55,14 @@ class Transport {
   virtual void close() = 0;
   [[nodiscard]] virtual bool is_open() const = 0;
 
+  /// Completes when the peer has closed or cut the connection, whether or not what it sent before was read; or after
+  /// `cancel` or `close`. Beside reads and writes.
+  virtual Task<> wait_for_end() = 0;
+  /// Whether the peer has closed or cut, by a look that does not wait.
+  [[nodiscard]] virtual bool has_ended() = 0;
+  /// Whether the peer has sent something that nobody asked for; of TLS, which talks of its own, never.
+  [[nodiscard]] virtual bool has_unread() = 0;
+
   /// Called once, by the destructor. For owners of lists of open connections.
   void on_destroyed(std::function<void()> callback) { on_destroyed_ = std::move(callback); }
 

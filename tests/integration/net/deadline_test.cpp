@@ -63,6 +63,9 @@ class StallingTransport final : public Transport {
     cancel();
   }
   [[nodiscard]] bool is_open() const override { return is_open_; }
+  Task<> wait_for_end() override { co_return; }
+  [[nodiscard]] bool has_ended() override { return false; }
+  [[nodiscard]] bool has_unread() override { return false; }
 
  private:
   async::Signal ready_;
