@@ -16,15 +16,6 @@ bool is_idempotent_method(std::string_view method) {
   return std::find(std::begin(methods), std::end(methods), method) != std::end(methods);
 }
 
-// A request is worth another try when nothing of it was written, unless somebody gave it up. Else when it may be
-// carried out twice and the connection just ended: a slow or garbled answer would be slow or garbled again.
-bool is_worth_retrying(ErrorCode code, HttpProgress progress, bool is_idempotent) {
-  if (progress == HttpProgress::nothing_written) return code != ErrorCode::cancelled && code != ErrorCode::timed_out;
-  const bool is_lost =
-      code == ErrorCode::connection_reset || code == ErrorCode::connection_closed || code == ErrorCode::io_failed;
-  return is_lost && is_idempotent;
-}
-
 }  // namespace
 
 // What the pool's options are for the connections to one host.
@@ -85,98 +76,6 @@ bool HttpConnectionPool::State::remove_unused_host() {
   if (unused == hosts.end()) return false;
   hosts.erase(unused);
   return true;
-}
-
-// A server that announces when it closes idle connections is left before that.
-void HttpConnectionPool::State::learn(Host& host, HttpLease& lease) const {
-  const auto hint = (*lease)->keep_alive_hint();
-  if (hint.count() == 0) return;
-  const std::uint32_t endpoint = lease.endpoint();
-  if (host.hints.size() <= endpoint) host.hints.resize(endpoint + 1);
-  if (hint == host.hints[endpoint]) return;
-  host.hints[endpoint] = hint;
-  host.pool.core().set_keep_alive_hint(endpoint, hint);
-}
-
-// One coroutine from the host to the response: each one more costs a request a percent of its time.
-Task<Result<PooledResponse>> HttpConnectionPool::State::request(std::shared_ptr<State> self, const wire::Url& url,
-                                                                Prepared prepared, std::source_location where) {
-  ++self->counters.requests;
-  const auto found = self->host_for(url);
-  if (!found) {
-    ++self->counters.failed;
-    co_return std::unexpected(found.error());
-  }
-  Host& host = **found;
-  const InProgress in_progress(*self, host);
-  const Nanoseconds timeout = prepared.timeout.count() > 0 ? prepared.timeout : self->options.config.total_timeout;
-  const Instant deadline = detail::deadline_after(self->loop.now(), timeout);
-  HttpConnection::SendOptions send_options;
-  send_options.deadline = deadline;
-  send_options.is_head = prepared.is_head;
-  send_options.is_streamed = prepared.is_streamed;
-  send_options.body_bytes_max = prepared.body_bytes_max;
-  unsigned fresh_failures = 0;
-  for (unsigned attempt = 0;; ++attempt) {
-    const bool is_retry = attempt > 0;
-    Result<HttpLease> lease = host.pool.try_acquire(where);
-    if (!*lease) lease = co_await host.pool.acquire(deadline - self->loop.now(), where);
-    if (!lease) {
-      if (is_retry) self->end_retry();
-      ++self->counters.failed;
-      co_return std::unexpected(std::move(lease.error()));
-    }
-    HttpConnection& connection = ***lease;
-    auto response = co_await connection.send(prepared.text, send_options);
-    if (is_retry) self->end_retry();
-    if (response) {
-      pool::EndpointSet& endpoints = host.pool.core().endpoints();
-      if (endpoints.size() > 1) endpoints.succeeded(lease->endpoint(), self->loop.now());
-      self->learn(host, *lease);
-      if (!prepared.is_streamed && !connection.is_reusable()) lease->mark_broken();
-      ++self->counters.succeeded;
-      co_return PooledResponse(std::move(*lease), **response);
-    }
-    const bool is_worth_it = is_worth_retrying(response.error().code, connection.progress(), prepared.is_idempotent);
-    // A kept connection that the server closes says nothing about the server; a new one does. So tries on kept ones do
-    // not count: there are only so many of them, and then comes a new one.
-    if (lease->use_count() == 1) {
-      ++fresh_failures;
-      host.pool.core().report_failure(lease->endpoint(), self->loop.now());
-    }
-    lease->mark_broken();
-    lease->release();
-    const bool is_last = fresh_failures > self->options.config.connections.retry_attempts ||
-                         attempt > self->options.config.connections.retry_attempts + self->options.config.per_host();
-    bool goes_on = is_worth_it && !is_last;
-    if (goes_on) goes_on = co_await may_retry(self, deadline);
-    if (!goes_on) {
-      ++self->counters.failed;
-      co_return std::unexpected(std::move(response.error()));
-    }
-    ++self->counters.retried;
-  }
-}
-
-// Takes a place in the retry budget; over it, retries wait in line until the deadline.
-Task<bool> HttpConnectionPool::State::may_retry(std::shared_ptr<State> self, Instant deadline) {
-  if (self->waiting_retries.empty() && self->budget.try_take(self->active)) co_return true;
-  ++self->counters.retries_delayed;
-  async::Signal turn(self->loop);
-  self->waiting_retries.push_back(&turn);
-  const auto outcome = co_await turn.wait(deadline);
-  if (outcome == async::Signal::Outcome::set) co_return true;  // `end_retry` has taken the place for us
-  std::erase(self->waiting_retries, &turn);
-  co_return false;
-}
-
-void HttpConnectionPool::State::end_retry() {
-  budget.give_back();
-  while (!waiting_retries.empty() && budget.try_take(active)) {
-    async::Signal* next = waiting_retries.front();
-    waiting_retries.pop_front();
-    next->set();
-  }
 }
 
 // Nothing is dialled or let in any more. Requests under way hold the state, and so the hosts' pools, until they end.
