@@ -6,13 +6,26 @@
 namespace marketprism::net {
 namespace {
 
+bool is_lost(ErrorCode code) {
+  return code == ErrorCode::connection_reset || code == ErrorCode::connection_closed || code == ErrorCode::io_failed;
+}
+bool is_slow_or_garbled(ErrorCode code) {
+  return code == ErrorCode::timed_out || code == ErrorCode::malformed || code == ErrorCode::tls_failed;
+}
+
 // A request is worth another try when nothing of it was written, unless somebody gave it up. Else when it may be
-// carried out twice and the connection just ended: a slow or garbled answer would be slow or garbled again.
-bool is_worth_retrying(ErrorCode code, HttpProgress progress, bool is_idempotent) {
+// carried out twice and the connection just ended. A slow or garbled answer would be slow or garbled again from the
+// same endpoint, but perhaps not from another.
+bool is_worth_retrying(ErrorCode code, HttpProgress progress, bool is_idempotent, bool has_other_endpoint) {
   if (progress == HttpProgress::nothing_written) return code != ErrorCode::cancelled && code != ErrorCode::timed_out;
-  const bool is_lost =
-      code == ErrorCode::connection_reset || code == ErrorCode::connection_closed || code == ErrorCode::io_failed;
-  return is_lost && is_idempotent;
+  return is_idempotent && (is_lost(code) || (is_slow_or_garbled(code) && has_other_endpoint));
+}
+
+// A kept connection that the server had closed says nothing about the server.
+bool is_endpoints_failure(ErrorCode code, HttpProgress progress, bool is_kept) {
+  if (is_slow_or_garbled(code)) return progress != HttpProgress::nothing_written;
+  const bool was_closed_before = is_kept && progress != HttpProgress::response_begun;
+  return is_lost(code) && !was_closed_before;
 }
 
 }  // namespace
@@ -46,7 +59,7 @@ Task<Result<PooledResponse>> HttpConnectionPool::State::request(std::shared_ptr<
   send_options.is_head = prepared.is_head;
   send_options.is_streamed = prepared.is_streamed;
   send_options.body_bytes_max = prepared.body_bytes_max;
-  unsigned fresh_failures = 0;
+  unsigned failures = 0;
   for (unsigned attempt = 0;; ++attempt) {
     const bool is_retry = attempt > 0;
     Result<HttpLease> lease = host.pool.try_acquire(where);
@@ -60,23 +73,25 @@ Task<Result<PooledResponse>> HttpConnectionPool::State::request(std::shared_ptr<
     auto response = co_await connection.send(prepared.text, send_options);
     if (is_retry) self->end_retry();
     if (response) {
-      pool::EndpointSet& endpoints = host.pool.core().endpoints();
-      if (endpoints.size() > 1) endpoints.succeeded(lease->endpoint(), self->loop.now());
+      host.pool.core().report_success(lease->endpoint(), self->loop.now());
       self->learn(host, *lease);
       if (!prepared.is_streamed && !connection.is_reusable()) lease->mark_broken();
       ++self->counters.succeeded;
       co_return PooledResponse(std::move(*lease), **response);
     }
-    const bool is_worth_it = is_worth_retrying(response.error().code, connection.progress(), prepared.is_idempotent);
-    // A kept connection that the server closes says nothing about the server; a new one does. So tries on kept ones do
-    // not count: there are only so many of them, and then comes a new one.
-    if (lease->use_count() == 1) {
-      ++fresh_failures;
-      host.pool.core().report_failure(lease->endpoint(), self->loop.now());
+    const ErrorCode code = response.error().code;
+    const HttpProgress progress = connection.progress();
+    bool has_other = false;
+    // Tries on kept connections that were dead do not count: there are only so many of them, and then comes a new one.
+    if (is_endpoints_failure(code, progress, lease->use_count() > 1)) {
+      pool::LeasePool& core = host.pool.core();
+      ++failures;
+      has_other = core.report_failure(lease->endpoint(), self->loop.now()) && failures < core.endpoints().present();
     }
     lease->mark_broken();
     lease->release();
-    const bool is_last = fresh_failures > self->options.config.connections.retry_attempts ||
+    const bool is_worth_it = is_worth_retrying(code, progress, prepared.is_idempotent, has_other);
+    const bool is_last = failures > self->options.config.connections.retry_attempts ||
                          attempt > self->options.config.connections.retry_attempts + self->options.config.per_host();
     bool goes_on = is_worth_it && !is_last;
     if (goes_on) goes_on = co_await may_retry(self, deadline);

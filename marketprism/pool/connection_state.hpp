@@ -24,7 +24,7 @@ enum class CloseReason : std::uint8_t {
   broken,     ///< its holder returned it as broken, or it died in the holder's hands
   drained,    ///< the pool was stopped
   evicted,    ///< more connections than the (new) limit allows, another loop needed the permit, or its endpoint is not
-              ///< wanted any more: it was taken out of the set, or a better one is usable again
+              ///< wanted any more: it was taken out of the set, fails requests, or a better one is usable again
 };
 inline constexpr std::size_t close_reason_count = 6;
 

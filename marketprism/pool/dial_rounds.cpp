@@ -37,6 +37,15 @@ bool DialRounds::failed(const Attempt& attempt, Error error, Instant now) {
   return true;
 }
 
+bool DialRounds::request_failed(std::uint32_t endpoint, Instant now) {
+  endpoints_.request_failed(endpoint, now, random_);
+  const bool had_failed = failed_[endpoint];
+  failed_[endpoint] = true;
+  const bool has_other = endpoints_.has_usable(failed_, now);
+  failed_[endpoint] = had_failed || has_other;  // never all of them: then the round would be over
+  return has_other;
+}
+
 std::vector<std::uint32_t> DialRounds::replace_endpoints(std::vector<Endpoint> endpoints) {
   auto added = endpoints_.replace(std::move(endpoints));
   failed_.resize(endpoints_.size());

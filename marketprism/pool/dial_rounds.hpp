@@ -35,6 +35,10 @@ class DialRounds {
   /// True when this ended the round.
   bool failed(const Attempt& attempt, Error error, Instant now);
 
+  /// A request to an endpoint that takes connections has failed. While another endpoint is usable, this one counts as
+  /// failed in this round, so that the dial for the next attempt goes elsewhere. True if there is another.
+  bool request_failed(std::uint32_t endpoint, Instant now);
+
   /// Changes the set of endpoints (see `EndpointSet::replace`); a new round begins at once.
   std::vector<std::uint32_t> replace_endpoints(std::vector<Endpoint> endpoints);
 

@@ -106,6 +106,13 @@ bool EndpointSet::has_candidate(const std::vector<bool>& skip) const {
   return false;
 }
 
+bool EndpointSet::has_usable(const std::vector<bool>& skip, Instant now) const {
+  for (std::uint32_t i = 0; i < endpoints_.size(); ++i) {
+    if (!is_skipped(skip, i) && !states_[i].is_removed && !is_ejected(i, now)) return true;
+  }
+  return false;
+}
+
 void EndpointSet::collect(Instant now, const std::vector<bool>& skip, bool ignore_ejection) {
   candidates_.clear();
   for (std::uint32_t i = 0; i < endpoints_.size(); ++i) {
@@ -147,18 +154,33 @@ void EndpointSet::connection_closed(std::uint32_t endpoint) {
 void EndpointSet::succeeded(std::uint32_t endpoint, Instant now) {
   State& state = states_[endpoint];
   state.failures = 0;
-  state.is_proven = true;
   ++state.window_successes;
+  if (state.request_failures > 0) return;  // that it takes connections is known
+  state.is_proven = true;
   // The count of ejections in a row is forgiven only once the endpoint has done well for its whole recovery.
   if (state.ejections > 0 && now >= state.ejected_until + config_.recovery) state.ejections = 0;
 }
 
+void EndpointSet::request_succeeded(std::uint32_t endpoint, Instant now) {
+  states_[endpoint].request_failures = 0;
+  succeeded(endpoint, now);
+}
+
 void EndpointSet::failed(std::uint32_t endpoint, Instant now, Random& random) {
+  ++states_[endpoint].failures;
+  note_failure(endpoint, now, random);
+}
+
+void EndpointSet::request_failed(std::uint32_t endpoint, Instant now, Random& random) {
+  ++states_[endpoint].request_failures;
+  note_failure(endpoint, now, random);
+}
+
+void EndpointSet::note_failure(std::uint32_t endpoint, Instant now, Random& random) {
   State& state = states_[endpoint];
-  ++state.failures;
   ++state.window_failures;
   state.is_proven = false;
-  if (state.failures >= config_.consecutive_failures) eject(endpoint, now, random);
+  if (state.in_a_row() >= config_.consecutive_failures) eject(endpoint, now, random);
   if (now >= window_end_) end_window(now, random);
 }
 
@@ -175,7 +197,7 @@ bool EndpointSet::eject(std::uint32_t endpoint, Instant now, Random& random) {
   const auto length = std::min<Nanoseconds>(config_.time * state.ejections, config_.time_max);
   const double jitter = 1.0 + config_.jitter * random.fraction();
   state.ejected_until = now + Nanoseconds(static_cast<std::int64_t>(static_cast<double>(length.count()) * jitter));
-  state.failures = 0;
+  state.failures = state.request_failures = 0;
   state.is_proven = false;
   return true;
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -56,14 +57,20 @@ class EndpointSet {
   /// True when `choose` with the same `skip` returns something: even ejected endpoints are tried when nothing else is
   /// left.
   [[nodiscard]] bool has_candidate(const std::vector<bool>& skip) const;
+  /// The same without the ejected ones.
+  [[nodiscard]] bool has_usable(const std::vector<bool>& skip, Instant now) const;
 
   /// Each `connection_opened` (at the dial) is followed by one `connection_closed`.
   void connection_opened(std::uint32_t endpoint) { ++states_[endpoint].load; }
   void connection_closed(std::uint32_t endpoint);
 
-  /// Outcome of a dial or a request. Success rates are compared at the first failure after the end of a window.
+  /// Outcome of a dial. Success rates are compared at the first failure after the end of a window.
   void succeeded(std::uint32_t endpoint, Instant now);
   void failed(std::uint32_t endpoint, Instant now, Random& random);
+  /// Outcome of a request. Its failures in a row are a count of their own, which a dial that succeeds does not end: an
+  /// endpoint that accepts every connection and then fails every request is ejected, too.
+  void request_succeeded(std::uint32_t endpoint, Instant now);
+  void request_failed(std::uint32_t endpoint, Instant now, Random& random);
 
   /// Changes the set: what is no longer named is not chosen any more, what stays keeps its state, what is new begins
   /// afresh; the indices of these are returned. `endpoints` must not be empty.
@@ -71,6 +78,7 @@ class EndpointSet {
 
   /// One more than the largest index; removed endpoints are counted until their place is taken.
   [[nodiscard]] std::size_t size() const { return endpoints_.size(); }
+  [[nodiscard]] std::size_t present() const;  ///< without the removed ones
   [[nodiscard]] bool is_removed(std::uint32_t endpoint) const { return states_[endpoint].is_removed; }
   /// True while connections to removed endpoints are open.
   [[nodiscard]] bool has_removed_in_use() const;
@@ -80,8 +88,8 @@ class EndpointSet {
   }
   [[nodiscard]] bool is_panicking(Instant now) const;
   [[nodiscard]] std::uint32_t load(std::uint32_t endpoint) const { return states_[endpoint].load; }
-  [[nodiscard]] unsigned consecutive_failures(std::uint32_t endpoint) const { return states_[endpoint].failures; }
-  /// The last outcome was a success.
+  [[nodiscard]] unsigned consecutive_failures(std::uint32_t endpoint) const { return states_[endpoint].in_a_row(); }
+  /// The last dial was a success, and the last request, if there was one.
   [[nodiscard]] bool is_proven(std::uint32_t endpoint) const { return states_[endpoint].is_proven; }
   [[nodiscard]] std::uint64_t ejections() const { return ejections_; }
   [[nodiscard]] std::uint64_t outlier_ejections() const { return outlier_ejections_; }  ///< of `ejections`
@@ -97,14 +105,16 @@ class EndpointSet {
  private:
   struct State {
     std::uint32_t load = 0;
-    unsigned failures = 0;   // in a row
-    unsigned ejections = 0;  // in a row
+    unsigned failures = 0;          // of dials in a row
+    unsigned request_failures = 0;  // in a row
+    unsigned ejections = 0;         // in a row
     Instant ejected_until = Instant::min();
     std::uint32_t window_successes = 0;
     std::uint32_t window_failures = 0;
     bool is_proven = false;
     bool is_removed = false;
     [[nodiscard]] std::uint32_t outcomes() const { return window_successes + window_failures; }
+    [[nodiscard]] unsigned in_a_row() const { return std::max(failures, request_failures); }
   };
   struct Outcomes {
     double successes = 0;
@@ -113,9 +123,9 @@ class EndpointSet {
   };
 
   [[nodiscard]] bool is_unwell(std::uint32_t endpoint, Instant now) const {
-    return is_ejected(endpoint, now) || states_[endpoint].failures >= config_.consecutive_failures;
+    return is_ejected(endpoint, now) || states_[endpoint].in_a_row() >= config_.consecutive_failures;
   }
-  [[nodiscard]] std::size_t present() const;
+  void note_failure(std::uint32_t endpoint, Instant now, Random& random);
   bool eject(std::uint32_t endpoint, Instant now, Random& random);
   void end_window(Instant now, Random& random);
   [[nodiscard]] std::optional<std::uint32_t> worst_outlier(Instant now) const;

@@ -140,9 +140,11 @@ class LeasePool {
   /// Something went wrong on a connection in use that does not end it; only counted.
   void count_error(ConnectionHandle handle);
 
-  /// The outcome of a request over a connection to this endpoint, for the choice of endpoints.
-  void report_success(std::uint32_t endpoint, Instant now) { endpoints().succeeded(endpoint, now); }
-  void report_failure(std::uint32_t endpoint, Instant now) { endpoints().failed(endpoint, now, rounds_.random()); }
+  /// The outcome of a request over a connection to this endpoint, for the choice of endpoints. After a failure the next
+  /// attempt leads elsewhere, if there is another usable endpoint (then true): this one's idle connections are closed,
+  /// and the next dial passes it over. Not for a kept connection that the server had closed.
+  void report_success(std::uint32_t endpoint, Instant now) { endpoints().request_succeeded(endpoint, now); }
+  bool report_failure(std::uint32_t endpoint, Instant now);
 
   /// Times out waiters, dials and checks, retires and checks idle connections, dials again after a pause.
   void tick(Instant now);
@@ -326,6 +328,8 @@ class LeasePool {
   void note_server_close(const Connection& connection, Instant now);
   void note_retirement(const Connection& connection, Instant now);
   void apply_idle_limit(std::uint32_t endpoint);
+  template <class Predicate>
+  void evict_idle(const Predicate& is_to_go);
 
   Error timeout_error(const Waiter& waiter, Instant now) const;
   Error dial_error(const Waiter& waiter, Instant now) const;

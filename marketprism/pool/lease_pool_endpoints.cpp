@@ -110,6 +110,25 @@ bool LeasePool::leave_standby(std::uint32_t index, Instant now) {
   return true;
 }
 
+bool LeasePool::report_failure(std::uint32_t endpoint, Instant now) {
+  if (!rounds_.request_failed(endpoint, now)) return false;
+  evict_idle([&](std::uint32_t i) { return connections_[i].attempt.endpoint == endpoint; });
+  pump(now);
+  return true;
+}
+
+template <class Predicate>
+void LeasePool::evict_idle(const Predicate& is_to_go) {
+  for (auto i = idle_.front(); i != no_index;) {
+    const std::uint32_t next = connections_[i].next;
+    if (is_to_go(i)) {
+      idle_.erase(connections_, i);
+      close(i, CloseReason::evicted);
+    }
+    i = next;
+  }
+}
+
 Result<> LeasePool::set_endpoints(std::vector<Endpoint> endpoints, Instant now) {
   if (endpoints.empty()) {
     return fail(ErrorCode::invalid_argument, "pool '" + config_.name + "': no endpoint to connect to", true);
@@ -128,14 +147,7 @@ Result<> LeasePool::set_endpoints(std::vector<Endpoint> endpoints, Instant now) 
     if (is_gone(i)) abandon_dial(i);
     i = next;
   }
-  for (auto i = idle_.front(); i != no_index;) {
-    const std::uint32_t next = connections_[i].next;
-    if (is_gone(i)) {
-      idle_.erase(connections_, i);
-      close(i, CloseReason::evicted);
-    }
-    i = next;
-  }
+  evict_idle(is_gone);
   stop_failback();
   for (std::uint32_t i = 0; i < connections_.end(); ++i) {
     if (connections_[i].id != 0) watch_standby(connections_[i], now);

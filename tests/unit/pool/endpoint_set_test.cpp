@@ -56,6 +56,28 @@ TEST(EndpointSet, EjectsAfterFiveFailuresInARowForLongerEachTime) {
   EXPECT_EQ(set.ejections(), 2U);
 }
 
+TEST(EndpointSet, FailedRequestsEjectThoughEveryDialSucceeds) {
+  Random random(1);
+  EndpointSet set(endpoints({{0, 1}, {1, 1}}));
+  for (int i = 0; i < 4; ++i) {
+    set.succeeded(0, start);
+    set.request_failed(0, start, random);
+  }
+  EXPECT_EQ(set.consecutive_failures(0), 4U);
+  set.request_succeeded(0, start);
+  EXPECT_EQ(set.consecutive_failures(0), 0U);
+  EXPECT_TRUE(set.is_proven(0));
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_FALSE(set.is_ejected(0, start));
+    set.request_failed(0, start, random);
+    set.succeeded(0, start);
+    if (i < 4) EXPECT_FALSE(set.is_proven(0));
+  }
+  EXPECT_TRUE(set.is_ejected(0, start));
+  EXPECT_FALSE(set.has_usable({false, true}, start));
+  EXPECT_TRUE(set.has_usable({true, false}, start));
+}
+
 TEST(EndpointSet, EjectsAtMostHalfAndIgnoresEjectionInPanic) {
   Random random(1);
   EndpointSet set(endpoints({{0, 1}, {0, 1}, {0, 1}, {0, 1}}));

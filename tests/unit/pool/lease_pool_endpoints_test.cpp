@@ -70,6 +70,40 @@ TEST_F(LeasePoolEndpointsTest, ConnectionsReturnToTheRecoveredPrimaryBitByBit) {
   EXPECT_LT(seconds_taken, 100);
 }
 
+TEST_F(LeasePoolEndpointsTest, AFailedRequestSendsTheNextAttemptElsewhere) {
+  config_.failback_interval = 0s;
+  config_.max_size = 3;
+  endpoints_ = {primary(), standby()};
+  const ConnectionHandle first = lent();
+  const ConnectionHandle second = lent();
+  pool().release(second, now_);
+  EXPECT_EQ(open_to(0), 2U);
+  EXPECT_TRUE(pool().report_failure(0, now_));
+  pool().release_broken(first, now_);
+  take();
+  EXPECT_EQ(open_to(0), 0U);  // what is idle there is passed over, too
+  wait();
+  ASSERT_EQ(dials_.size(), 1U);
+  EXPECT_EQ(dials_.front().endpoint, 1U);
+  EXPECT_FALSE(pool().report_failure(1, now_));  // none is left in this round
+  finish_dial();
+  wait();  // a new round
+  EXPECT_EQ(dials_.front().endpoint, 0U);
+}
+
+TEST_F(LeasePoolEndpointsTest, ASingleEndpointIsDialledAgainAfterAFailedRequest) {
+  const ConnectionHandle first = lent();
+  const ConnectionHandle second = lent();
+  pool().release(second, now_);
+  EXPECT_FALSE(pool().report_failure(0, now_));
+  pool().release_broken(first, now_);
+  take();
+  EXPECT_EQ(pool().gauges().idle, 1U);
+  wait();
+  wait();
+  EXPECT_EQ(dials_.size(), 1U);
+}
+
 TEST_F(LeasePoolEndpointsTest, AFullPoolReturnsToThePrimaryAsLeasesEnd) {
   config_.max_size = 1;
   const ConnectionHandle held = lease_from(1);
