@@ -58,6 +58,23 @@ struct HttpConnection::State {
   void close_idle(Error error);
   void tell_closed();
 
+  // Lies on the frame of whoever works on the exchange. A cancelled coroutine may be left by an exception: half a
+  // request may be written then, and nobody waits for the response any more.
+  class Guard {
+   public:
+    explicit Guard(State& state) : state_(state) {}
+    ~Guard() {
+      if (!has_ended_ && !state_.loop.is_ending()) state_.fail_with({ErrorCode::cancelled, "", false, nullptr});
+    }
+    Guard(const Guard&) = delete;
+    Guard& operator=(const Guard&) = delete;
+    void end() { has_ended_ = true; }
+
+   private:
+    State& state_;
+    bool has_ended_ = false;
+  };
+
   TransportPtr transport;
   EventLoop& loop;
   HttpConnectionOptions options;
@@ -269,6 +286,7 @@ Task<Result<HttpResponse*>> HttpConnection::exchange(std::shared_ptr<State> stat
   if (!self.is_open && self.failure) co_return std::unexpected(*self.failure);
   if (!self.is_open) co_return fail(ErrorCode::closed, self.transport->info().peer + ": the connection is closed");
   self.start_exchange(options);
+  State::Guard guard(self);
   self.arm("while sending the request", self.options.write_timeout);
   auto written = self.transport->write_now(request);
   if (written && *written > 0) self.progress = HttpProgress::written;
@@ -285,9 +303,9 @@ Task<Result<HttpResponse*>> HttpConnection::exchange(std::shared_ptr<State> stat
   auto outcome = async::Signal::Outcome::set;
   if (!self.done.take()) outcome = co_await self.done.wait_unset();
   if (outcome != async::Signal::Outcome::set) {
-    self.fail_with({ErrorCode::cancelled, "", false, nullptr});
     co_return fail(ErrorCode::cancelled, self.transport->info().peer + ": the request was cancelled");
   }
+  guard.end();
   if (self.failure) co_return std::unexpected(*self.failure);
   co_return &self.response;
 }
@@ -299,13 +317,16 @@ Task<Result<std::string_view>> HttpConnection::read_body() {
 
 Task<Result<std::string_view>> HttpConnection::read_piece(std::shared_ptr<State> state) {
   State& self = *state;
+  State::Guard guard(self);
   self.piece.clear();
   while (self.parser.body().empty()) {
     if (self.failure) co_return std::unexpected(*self.failure);
-    if (!self.is_busy) co_return std::string_view();
+    if (!self.is_busy) {
+      guard.end();
+      co_return std::string_view();
+    }
     const auto outcome = co_await self.done.wait();
     if (outcome == async::Signal::Outcome::set) continue;
-    self.fail_with({ErrorCode::cancelled, "", false, nullptr});
     co_return fail(ErrorCode::cancelled, self.transport->info().peer + ": reading the response was cancelled");
   }
   const bool was_full = self.is_full();
@@ -319,6 +340,7 @@ Task<Result<std::string_view>> HttpConnection::read_piece(std::shared_ptr<State>
     self.fail_with(error);
     co_return std::unexpected(std::move(error));
   }
+  guard.end();
   if (was_full) {
     self.arm("while reading the response", self.options.read_timeout);
     if (self.room.has_waiter()) self.room.set();

@@ -58,11 +58,6 @@ class [[nodiscard]] PooledResponse {
 class [[nodiscard]] StreamedResponse {
  public:
   explicit StreamedResponse(PooledResponse response) : response_(std::move(response)) {}
-  StreamedResponse(StreamedResponse&&) noexcept = default;
-  StreamedResponse& operator=(StreamedResponse&&) = delete;
-  ~StreamedResponse() {
-    if (response_.lease_ && !connection().is_reusable()) response_.lease_.mark_broken();
-  }
 
   [[nodiscard]] const HttpHead& head() const { return response_->head; }
   [[nodiscard]] int status() const { return response_->status(); }

@@ -75,7 +75,6 @@ Task<Result<PooledResponse>> HttpConnectionPool::State::request(std::shared_ptr<
     if (response) {
       host.pool.core().report_success(lease->endpoint(), self->loop.now());
       self->learn(host, *lease);
-      if (!prepared.is_streamed && !connection.is_reusable()) lease->mark_broken();
       ++self->counters.succeeded;
       co_return PooledResponse(std::move(*lease), **response);
     }

@@ -125,8 +125,8 @@ template <class T, class Connector>
 class ConnectionPool;
 
 /// The right to use one connection of a pool, alone. Goes back to the pool when it is destroyed; a connection in doubt
-/// (an error, a request cut short) is marked broken first, the pool then closes it. Belongs to the pool's loop; may
-/// outlive the pool.
+/// (an error, a request cut short) is marked broken first, the pool then closes it. A type of connection that can tell
+/// (`is_reusable`) is asked, too. Belongs to the pool's loop; may outlive the pool.
 template <class T>
 class [[nodiscard]] Lease {
  public:
@@ -167,7 +167,7 @@ class [[nodiscard]] Lease {
     auto* owner = std::exchange(owner_, nullptr);
     if (owner == nullptr) return;
     if (!owner->loop().is_ending()) [[likely]] {
-      if (is_broken_) [[unlikely]] {
+      if (is_broken_ || !is_reusable()) [[unlikely]] {
         owner->core().release_broken(handle_, owner->loop().now());
       } else {
         owner->core().release(handle_, owner->loop().now());
@@ -192,6 +192,14 @@ class [[nodiscard]] Lease {
   Lease(detail::LeaseOwner<T>* owner, Node* node, pool::ConnectionHandle handle)
       : owner_(owner), node_(node), handle_(handle) {
     owner_->add_reference();
+  }
+
+  [[nodiscard]] bool is_reusable() const {
+    if constexpr (requires(T& t) { t->is_reusable(); }) {
+      return node_->connection->is_reusable();
+    } else {
+      return true;
+    }
   }
 
   detail::LeaseOwner<T>* owner_ = nullptr;
