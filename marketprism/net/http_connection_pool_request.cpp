@@ -59,19 +59,18 @@ Task<Result<PooledResponse>> HttpConnectionPool::State::request(std::shared_ptr<
   send_options.is_head = prepared.is_head;
   send_options.is_streamed = prepared.is_streamed;
   send_options.body_bytes_max = prepared.body_bytes_max;
+  RetryPlace place(*self);
   unsigned failures = 0;
   for (unsigned attempt = 0;; ++attempt) {
-    const bool is_retry = attempt > 0;
     Result<HttpLease> lease = host.pool.try_acquire(where);
     if (!*lease) lease = co_await host.pool.acquire(deadline - self->loop.now(), where);
     if (!lease) {
-      if (is_retry) self->end_retry();
       ++self->counters.failed;
       co_return std::unexpected(std::move(lease.error()));
     }
     HttpConnection& connection = ***lease;
     auto response = co_await connection.send(prepared.text, send_options);
-    if (is_retry) self->end_retry();
+    place.give_back();
     if (response) {
       host.pool.core().report_success(lease->endpoint(), self->loop.now());
       self->learn(host, *lease);
@@ -93,7 +92,7 @@ Task<Result<PooledResponse>> HttpConnectionPool::State::request(std::shared_ptr<
     const bool is_last = failures > self->options.config.connections.retry_attempts ||
                          attempt > self->options.config.connections.retry_attempts + self->options.config.per_host();
     bool goes_on = is_worth_it && !is_last;
-    if (goes_on) goes_on = co_await may_retry(self, deadline);
+    if (goes_on) goes_on = co_await may_retry(self, place, deadline);
     if (!goes_on) {
       ++self->counters.failed;
       co_return std::unexpected(std::move(response.error()));
@@ -103,23 +102,26 @@ Task<Result<PooledResponse>> HttpConnectionPool::State::request(std::shared_ptr<
 }
 
 // Takes a place in the retry budget; over it, retries wait in line until the deadline.
-Task<bool> HttpConnectionPool::State::may_retry(std::shared_ptr<State> self, Instant deadline) {
-  if (self->waiting_retries.empty() && self->budget.try_take(self->active)) co_return true;
+Task<bool> HttpConnectionPool::State::may_retry(std::shared_ptr<State> self, RetryPlace& place, Instant deadline) {
+  if (self->waiting_retries.empty() && self->budget.try_take(self->active)) {
+    place.is_taken = true;
+    co_return true;
+  }
   ++self->counters.retries_delayed;
-  async::Signal turn(self->loop);
-  self->waiting_retries.push_back(&turn);
-  const auto outcome = co_await turn.wait(deadline);
-  if (outcome == async::Signal::Outcome::set) co_return true;  // `end_retry` has taken the place for us
-  std::erase(self->waiting_retries, &turn);
-  co_return false;
+  WaitingRetry waiting(*self, place);
+  co_await waiting.turn.wait(deadline);
+  co_return place.is_taken;
 }
 
-void HttpConnectionPool::State::end_retry() {
-  budget.give_back();
-  while (!waiting_retries.empty() && budget.try_take(active)) {
-    async::Signal* next = waiting_retries.front();
-    waiting_retries.pop_front();
-    next->set();
+void HttpConnectionPool::State::RetryPlace::give_back() {
+  if (!std::exchange(is_taken, false)) return;
+  state.budget.give_back();
+  if (state.loop.is_ending()) return;
+  while (!state.waiting_retries.empty() && state.budget.try_take(state.active)) {
+    WaitingRetry* const next = state.waiting_retries.front();
+    state.waiting_retries.pop_front();
+    next->place.is_taken = true;
+    next->turn.set();
   }
 }
 

@@ -55,8 +55,30 @@ struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
   void learn(Host& host, HttpLease& lease) const;
   static Task<Result<PooledResponse>> request(std::shared_ptr<State> self, const wire::Url& url, Prepared prepared,
                                               std::source_location where);
-  static Task<bool> may_retry(std::shared_ptr<State> self, Instant deadline);
-  void end_retry();
+  // A place in the retry budget: given back when it goes, in whatever way its request ends.
+  struct RetryPlace {
+    explicit RetryPlace(State& pool_state) : state(pool_state) {}
+    ~RetryPlace() { give_back(); }
+    RetryPlace(const RetryPlace&) = delete;
+    RetryPlace& operator=(const RetryPlace&) = delete;
+    void give_back();
+    State& state;
+    bool is_taken = false;
+  };
+  // One that waits for its place.
+  struct WaitingRetry {
+    WaitingRetry(State& pool_state, RetryPlace& its_place)
+        : state(pool_state), place(its_place), turn(pool_state.loop) {
+      state.waiting_retries.push_back(this);
+    }
+    ~WaitingRetry() { std::erase(state.waiting_retries, this); }
+    WaitingRetry(const WaitingRetry&) = delete;
+    WaitingRetry& operator=(const WaitingRetry&) = delete;
+    State& state;
+    RetryPlace& place;
+    async::Signal turn;
+  };
+  static Task<bool> may_retry(std::shared_ptr<State> self, RetryPlace& place, Instant deadline);
   void stop(Nanoseconds patience);
 
   // Counts a request as long as it runs.
@@ -82,7 +104,7 @@ struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
   pool::RetryBudget budget;
   pool::ConnectBudget* connect_budget = nullptr;
   std::vector<std::unique_ptr<Host>> hosts;  // few: looked through faster than hashed
-  std::deque<async::Signal*> waiting_retries;
+  std::deque<WaitingRetry*> waiting_retries;
   RequestCounters counters;
   std::size_t active = 0;
   bool is_stopped = false;

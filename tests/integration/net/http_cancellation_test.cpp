@@ -110,24 +110,29 @@ class HttpCancellationTest : public testing::Test, public LoopFixture {
     if (response) EXPECT_EQ((*response)->body, target) << "turn " << turn;
   }
 
+  // Cancels what `start` starts after so many turns of the loop. True if it had ended by then.
+  bool cancel_after(int turns, const std::function<Task<>()>& start) {
+    // Asio carries the cancel out at a later turn, perhaps after the end.
+    boost::asio::cancellation_signal& stop = *stops_.emplace_back(std::make_unique<boost::asio::cancellation_signal>());
+    bool has_ended = false;
+    boost::asio::co_spawn(loop.context(), start(),
+                          boost::asio::bind_cancellation_slot(
+                              stop.slot(), [&has_ended](const std::exception_ptr&) { has_ended = true; }));
+    loop.context().restart();
+    for (int i = 0; i < turns && !has_ended; ++i) loop.context().run_one();
+    const bool was_too_late = has_ended;
+    stop.emit(boost::asio::cancellation_type::terminal);
+    for (int i = 0; i < 10'000 && !has_ended; ++i) loop.context().run_one();
+    EXPECT_TRUE(has_ended) << turns;
+    return was_too_late;
+  }
+
   // Cancels what `start` starts after 0, 1, 2 … turns of the loop, until it ends by itself. How many turns that took.
   int cancel_at_every_turn(const std::function<Task<>()>& start, bool begins_cold) {
     for (int turns = 0;; ++turns) {
       run(check_next(turns));
       if (begins_cold) pool_->close_idle();
-      // Asio carries the cancel out at a later turn, perhaps after the end.
-      boost::asio::cancellation_signal& stop =
-          *stops_.emplace_back(std::make_unique<boost::asio::cancellation_signal>());
-      bool has_ended = false;
-      boost::asio::co_spawn(loop.context(), start(),
-                            boost::asio::bind_cancellation_slot(
-                                stop.slot(), [&has_ended](const std::exception_ptr&) { has_ended = true; }));
-      loop.context().restart();
-      for (int i = 0; i < turns && !has_ended; ++i) loop.context().run_one();
-      const bool was_too_late = has_ended;
-      stop.emit(boost::asio::cancellation_type::terminal);
-      for (int i = 0; i < 10'000 && !has_ended; ++i) loop.context().run_one();
-      EXPECT_TRUE(has_ended) << turns;
+      const bool was_too_late = cancel_after(turns, start);
       EXPECT_EQ(pool_->summary().gauges.active + pool_->summary().gauges.failed, 0U) << turns;
       if (was_too_late || HasFailure()) return turns;
     }
@@ -188,6 +193,41 @@ TEST_F(HttpCancellationTest, OfADial) {
   const auto start = [this] { return connect(*this); };
   EXPECT_GT(cancel_at_every_turn(start, false), 2);
   expect_no_leak();
+}
+
+// With a budget of one retry at a time, a place that is lost would be missed at once.
+TEST_F(HttpCancellationTest, OfARetry) {
+  int losses = 0;
+  const auto lose_some = [&losses](Socket& socket) -> Task<> {
+    while (true) {
+      const std::string request = co_await read_until(socket, "\r\n\r\n");
+      if (!request.ends_with("\r\n\r\n") || losses-- > 0) co_return;
+      send_text(socket, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    }
+  };
+  RawPeer peer(loop, lose_some, RawPeer::Order::side_by_side);
+  HttpPoolOptions options;
+  options.config.connections.min_size = 0;
+  options.config.retry_budget = {0.0, 1};
+  auto pool = HttpConnectionPool::create(loop, options).value();
+  const auto to = wire::parse_url("http://127.0.0.1:" + std::to_string(peer.port()) + "/").value();
+  const auto start = [&]() -> Task<> {
+    return [](HttpConnectionPool& p, wire::Url u) -> Task<> {
+      HttpRequest get;
+      const auto response = co_await p.request(std::move(u), std::move(get));
+      static_cast<void>(response);
+    }(pool, to);
+  };
+  for (int turns = 0;; ++turns) {
+    losses = 2;
+    if (cancel_after(turns, start)) break;
+    losses = 1;
+    const std::uint64_t before = pool.request_counters().succeeded;
+    run(start());
+    EXPECT_EQ(pool.request_counters().succeeded, before + 1);
+    ASSERT_EQ(pool.request_counters().retries_delayed, 0U) << turns;
+    ASSERT_LT(turns, 1'000);
+  }
 }
 
 TEST_F(HttpCancellationTest, AConnectionThatIsReturnedInTheMiddleOfAResponseIsNotLentAgain) {
