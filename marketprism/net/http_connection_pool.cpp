@@ -16,6 +16,25 @@ bool is_idempotent_method(std::string_view method) {
   return std::find(std::begin(methods), std::end(methods), method) != std::end(methods);
 }
 
+Result<> check_scheme(const wire::Url& url) {
+  if (url.scheme == "http" || url.scheme == "https") return {};
+  return fail(ErrorCode::unsupported, fmt::format("{}: the scheme is not http or https", url.to_string()), true);
+}
+
+// Whether there is TLS is the url's word: what was meant for https never goes out in clear text.
+Result<> take_tls_from(const wire::Url& url, std::vector<pool::Endpoint>& endpoints) {
+  for (pool::Endpoint& endpoint : endpoints) {
+    if (endpoint.is_tls && !url.is_secure()) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("{}: the endpoint {} asks for TLS, the url for none; write https", url.to_string(),
+                              endpoint.name()),
+                  true);
+    }
+    endpoint.is_tls = url.is_secure();
+  }
+  return {};
+}
+
 }  // namespace
 
 // What the pool's options are for the connections to one host.
@@ -50,9 +69,7 @@ Result<HttpConnectionPool::State::Host*> HttpConnectionPool::State::add_host(con
 }
 
 Result<HttpConnectionPool::State::Host*> HttpConnectionPool::State::host_for(const wire::Url& url) {
-  if (url.scheme != "http" && url.scheme != "https") {
-    return fail(ErrorCode::unsupported, fmt::format("{}: the scheme is not http or https", url.to_string()), true);
-  }
+  if (auto ok = check_scheme(url); !ok) return std::unexpected(std::move(ok.error()));
   Host* host = find_host(url);
   if (host == nullptr) {
     std::vector<pool::Endpoint> endpoints{{url.host, url.port, url.is_secure(), "", 0, 1}};
@@ -118,6 +135,8 @@ Result<HttpConnectionPool> HttpConnectionPool::create(EventLoop& loop, HttpPoolO
 void HttpConnectionPool::use_connect_budget(pool::ConnectBudget& budget) { state_->connect_budget = &budget; }
 
 Result<> HttpConnectionPool::set_endpoints(const wire::Url& url, std::vector<pool::Endpoint> endpoints) {
+  if (auto ok = check_scheme(url); !ok) return ok;
+  if (auto ok = take_tls_from(url, endpoints); !ok) return ok;
   if (State::Host* const host = state_->find_host(url)) {
     host->hints.clear();  // a place in the list may be another's now
     return host->pool.set_endpoints(std::move(endpoints));

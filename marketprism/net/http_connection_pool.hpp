@@ -90,8 +90,9 @@ class HttpConnectionPool {
   Result<> use_ledger(std::shared_ptr<pool::PermitLedger> ledger);
 
   /// Where the connections for the origin of `url` lead, instead of its own host and port: replicas and standbys, by
-  /// priority and weight. The request's Host header and the certificate's name stay the url's. Any time: connections to
-  /// places that are gone are closed now if idle, else when their request ends.
+  /// priority and weight. The request's Host header and the certificate's name stay the url's, and so does TLS: with
+  /// https all endpoints have it, and with http one that asks for it is refused. Any time: connections to places that
+  /// are gone are closed now if idle, else when their request ends.
   Result<> set_endpoints(const wire::Url& url, std::vector<pool::Endpoint> endpoints);
   /// Changes sizes and times of a running pool, `config.connections` as `pool::LeasePool::reconfigure` does it;
   /// dns_ttl, read_timeout and proxy stay as they are. Requests under way keep their deadlines.

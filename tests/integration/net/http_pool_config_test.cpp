@@ -1,0 +1,78 @@
+// What an HttpConnectionPool is told: endpoints, hosts, options.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "marketprism/net/http_connection_pool.hpp"
+#include "marketprism/net/http_server.hpp"
+#include "tests/integration/net/loop_fixture.hpp"
+
+namespace marketprism::net {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+class HttpPoolConfigTest : public testing::Test, public LoopFixture {
+ protected:
+  HttpPoolConfigTest() { options_.config.connections.min_size = 0; }
+
+  std::unique_ptr<HttpServer> make_server(const std::string& body, TlsContextPtr tls = nullptr) {
+    HttpServerOptions options;
+    options.tls = std::move(tls);
+    options.read_timeout = 200ms;  // for a TLS hello to a server without TLS
+    auto server = std::make_unique<HttpServer>(loop, options);
+    server->handle("*", "/*", [body](const HttpServerRequest&) {
+      HttpReply reply;
+      reply.body = body;
+      return reply;
+    });
+    EXPECT_TRUE(server->listen());
+    return server;
+  }
+  static wire::Url url(const std::string& text) { return wire::parse_url(text).value(); }
+  static wire::Url url(const HttpServer& server) { return url("http://127.0.0.1:" + std::to_string(server.port())); }
+  HttpConnectionPool make_pool() { return HttpConnectionPool::create(loop, options_).value(); }
+  std::string fetch(HttpConnectionPool& pool, const wire::Url& to) {
+    return run([](HttpConnectionPool& p, wire::Url u) -> Task<std::string> {
+      HttpRequest get;
+      auto response = co_await p.request(std::move(u), std::move(get));
+      if (!response) co_return response.error().to_string();
+      co_return response->take().body;
+    }(pool, to));
+  }
+  template <class Condition>
+  void until(Condition what) {
+    run([](async::EventLoop& l, Condition& done) -> Task<> {
+      for (int i = 0; i < 2'000 && !done(); ++i) co_await l.sleep_for(1ms);
+    }(loop, what));
+    EXPECT_TRUE(what());
+  }
+
+  HttpPoolOptions options_;
+};
+
+TEST_F(HttpPoolConfigTest, EndpointsOfAnHttpsUrlAreSpokenToInTls) {
+  options_.tls = client_context();
+  options_.config.connections.retry_attempts = 0;
+  const auto secure = make_server("secure", server_context());
+  const auto plain = make_server("plain");
+  auto pool = make_pool();
+  const auto origin = url("https://localhost:1/");
+  ASSERT_TRUE(pool.set_endpoints(origin, {{"127.0.0.1", secure->port()}}));
+  EXPECT_EQ(fetch(pool, origin), "secure");
+  ASSERT_TRUE(pool.set_endpoints(origin, {{"127.0.0.1", plain->port()}}));  // of a host that is known, too
+  EXPECT_NE(fetch(pool, origin), "plain");
+  EXPECT_EQ(plain->statistics().requests, 0U);
+}
+
+TEST_F(HttpPoolConfigTest, EndpointsThatContradictTheUrlAreRefused) {
+  auto pool = make_pool();
+  const auto refused = pool.set_endpoints(url("http://venue.invalid/"), {{"127.0.0.1", 1, true}});
+  EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
+  EXPECT_THAT(refused.error().message, HasSubstr("127.0.0.1:1 asks for TLS"));
+  const auto scheme = pool.set_endpoints(url("wss://venue.invalid/"), {{"127.0.0.1", 1, true}});
+  EXPECT_EQ(scheme.error().code, ErrorCode::unsupported);
+}
+
+}  // namespace
+}  // namespace marketprism::net
