@@ -84,11 +84,11 @@ Result<HttpConnectionPool::State::Host*> HttpConnectionPool::State::host_for(con
   return host;
 }
 
-// Makes room for another host.
+// Makes room for another host. What somebody set up stays: it could not be made again from a url.
 bool HttpConnectionPool::State::remove_unused_host() {
   const auto unused = std::find_if(hosts.begin(), hosts.end(), [](const auto& host) {
     const pool::PoolGauges gauges = host->pool.gauges();
-    return host->is_started && host->users == 0 && gauges.size + gauges.waiters == 0;
+    return !host->is_configured && host->users == 0 && gauges.size + gauges.waiters == 0;
   });
   if (unused == hosts.end()) return false;
   hosts.erase(unused);
@@ -138,11 +138,15 @@ Result<> HttpConnectionPool::set_endpoints(const wire::Url& url, std::vector<poo
   if (auto ok = check_scheme(url); !ok) return ok;
   if (auto ok = take_tls_from(url, endpoints); !ok) return ok;
   if (State::Host* const host = state_->find_host(url)) {
+    auto ok = host->pool.set_endpoints(std::move(endpoints));
+    if (!ok) return ok;
     host->hints.clear();  // a place in the list may be another's now
-    return host->pool.set_endpoints(std::move(endpoints));
+    host->is_configured = true;
+    return {};
   }
   auto added = state_->add_host(url, std::move(endpoints));
   if (!added) return std::unexpected(std::move(added.error()));
+  (*added)->is_configured = true;
   return {};
 }
 
@@ -190,7 +194,7 @@ std::size_t HttpConnectionPool::close_idle() {
 Result<> HttpConnectionPool::keep_warm(const wire::Url& url) {
   auto host = state_->host_for(url);
   if (!host) return std::unexpected(std::move(host.error()));
-  (*host)->is_warm = true;
+  (*host)->is_warm = (*host)->is_configured = true;
   return (*host)->pool.reconfigure(state_->host_config(true));
 }
 

@@ -33,6 +33,7 @@ struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
     std::size_t users = 0;                    // requests in progress
     bool is_started = false;
     bool is_warm = false;
+    bool is_configured = false;  // by set_endpoints or keep_warm
   };
 
   State(EventLoop& event_loop, HttpPoolOptions pool_options)

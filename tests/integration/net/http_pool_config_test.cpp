@@ -74,5 +74,22 @@ TEST_F(HttpPoolConfigTest, EndpointsThatContradictTheUrlAreRefused) {
   EXPECT_EQ(scheme.error().code, ErrorCode::unsupported);
 }
 
+TEST_F(HttpPoolConfigTest, HostsThatWereSetUpAreNotReplaced) {
+  options_.hosts_max = 2;
+  const auto replica = make_server("replica");
+  const auto warm = make_server("warm");
+  const auto other = make_server("other");
+  auto pool = make_pool();
+  const auto origin = url("http://venue.invalid/");
+  ASSERT_TRUE(pool.set_endpoints(origin, {{"127.0.0.1", replica->port()}}));
+  ASSERT_TRUE(pool.keep_warm(url(*warm)));
+  EXPECT_EQ(fetch(pool, origin), "replica");
+  EXPECT_EQ(fetch(pool, url(*warm)), "warm");
+  pool.close_idle();
+  EXPECT_THAT(fetch(pool, url(*other)), HasSubstr("2 hosts are in use"));
+  EXPECT_EQ(fetch(pool, origin), "replica");
+  EXPECT_EQ(other->statistics().requests, 0U);
+}
+
 }  // namespace
 }  // namespace marketprism::net
