@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "marketprism/net/deadline.hpp"
 #include "marketprism/net/dns.hpp"
 #include "marketprism/net/socket.hpp"
 
@@ -22,7 +23,7 @@ class AttemptSchedule {
   /// The attempt that is due, by number; call until there is none.
   [[nodiscard]] std::optional<std::size_t> next(Instant now) {
     if (begun_ == addresses_ || now < next_at_) return std::nullopt;
-    next_at_ = now + delay_;
+    next_at_ = detail::deadline_after(now, delay_);
     return begun_++;
   }
   void failed() {

@@ -8,6 +8,7 @@
 
 #include "marketprism/async/signal.hpp"
 #include "marketprism/base/log.hpp"
+#include "marketprism/net/deadline.hpp"
 
 namespace marketprism::net {
 namespace {
@@ -102,13 +103,13 @@ Task<Result<Addresses>> DnsCache::State::resolve(std::shared_ptr<State> self, st
 
 Task<> DnsCache::State::look_up(std::shared_ptr<State> self, std::string host, EntryPtr entry) {
   ++self->statistics.lookups;
-  const Instant deadline = self->loop.refresh_now() + self->options.lookup_timeout;
+  const Instant deadline = detail::deadline_after(self->loop.refresh_now(), self->options.lookup_timeout);
   auto found = co_await self->options.resolver(self->loop, host, deadline);
   entry->is_looking_up = false;
   if (found && found->empty()) found = fail(ErrorCode::not_found, host + ": the name has no address");
   if (found) {
     entry->addresses = std::move(*found);
-    entry->expires_at = self->options.clock() + self->options.ttl;
+    entry->expires_at = detail::deadline_after(self->options.clock(), self->options.ttl);
   } else {
     self->take_failure(host, *entry, std::move(found.error()));
   }
@@ -123,7 +124,7 @@ Task<> DnsCache::State::look_up(std::shared_ptr<State> self, std::string host, E
 void DnsCache::State::take_failure(const std::string& host, Entry& entry, Error error) {
   ++statistics.failures;
   if (!entry.addresses.empty()) {
-    entry.expires_at = options.clock() + options.retry_after;
+    entry.expires_at = detail::deadline_after(options.clock(), options.retry_after);
     log(LogLevel::warning, "dns",
         host + ": the addresses could not be refreshed, the old ones stay in use: " + error.to_string());
     return;

@@ -45,7 +45,9 @@ Result<> GzipDecoder::decode(std::string_view bytes, std::string& out, std::size
       state_->is_complete = false;
     }
     const std::size_t used = out.size();
-    const std::size_t room = std::min<std::size_t>(std::max<std::size_t>(bytes.size() * 3, 4096), size_max - used + 1);
+    const std::size_t wanted = std::max<std::size_t>(bytes.size() * 3, 4096);
+    const std::size_t left = size_max - used;
+    const std::size_t room = left < wanted ? left + 1 : wanted;
     out.resize(used + room);
     stream.next_out = reinterpret_cast<Bytef*>(out.data() + used);
     stream.avail_out = static_cast<uInt>(room);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "marketprism/async/signal.hpp"
+#include "marketprism/net/deadline.hpp"
 #include "marketprism/net/http_parser.hpp"
 
 namespace marketprism::net {
@@ -115,7 +116,7 @@ void HttpConnection::State::start_exchange(const SendOptions& send_options) {
 
 void HttpConnection::State::arm(std::string_view the_phase, Nanoseconds timeout) {
   phase = the_phase;
-  loop.timers().arm(timer, std::min(deadline, loop.now() + timeout));
+  loop.timers().arm(timer, std::min(deadline, detail::deadline_after(loop.now(), timeout)));
 }
 
 void HttpConnection::State::on_timeout() {

@@ -11,6 +11,8 @@
 namespace marketprism::net {
 namespace {
 
+constexpr std::size_t hosts_max_max = 100'000;
+
 bool is_idempotent_method(std::string_view method) {
   static constexpr std::string_view methods[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
   return std::find(std::begin(methods), std::end(methods), method) != std::end(methods);
@@ -117,7 +119,11 @@ HttpConnectionPool::~HttpConnectionPool() {
 Result<HttpConnectionPool> HttpConnectionPool::create(EventLoop& loop, HttpPoolOptions options) {
   if (auto ok = options.config.validate(); !ok) return std::unexpected(std::move(ok.error()));
   const std::string& name = options.config.connections.name;
-  if (options.hosts_max == 0) return fail(ErrorCode::invalid_argument, "pool '" + name + "': hosts_max is 0", true);
+  if (options.hosts_max == 0 || options.hosts_max > hosts_max_max) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("pool '{}': hosts_max {} is not within 1 and {}", name, options.hosts_max, hosts_max_max),
+                true);
+  }
   options.connection.read_timeout = std::min(options.connection.read_timeout, options.config.read_timeout);
   if (!options.route.proxies) {
     auto proxies = ProxySettings::parse(options.config.proxy);

@@ -21,8 +21,8 @@ struct HttpPoolOptions {
   TlsContextPtr tls;                 ///< needed for https
   HttpConnectionOptions connection;  ///< limits on sizes, time-outs by phase
   ConnectRoute route;                ///< parts left out are made from config.dns_ttl and config.proxy
-  std::size_t hosts_max = 64;  ///< hosts (scheme, name, port) at once; one more replaces one that has no connection
-                               ///< and was not set up by set_endpoints or keep_warm
+  std::size_t hosts_max = 64;  ///< 1 … 100,000 hosts (scheme, name, port) at once; one more replaces one that has no
+                               ///< connection and was not set up by set_endpoints or keep_warm
 };
 
 struct HttpRequestOptions {

@@ -1,6 +1,4 @@
 #pragma once
-#include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <source_location>
@@ -9,17 +7,12 @@
 
 #include "marketprism/async/event_loop.hpp"
 #include "marketprism/async/timer_wheel.hpp"
+#include "marketprism/net/deadline.hpp"
 #include "marketprism/pool/lease_pool.hpp"
 
 namespace marketprism::net {
 
 namespace detail {
-
-/// `now + time`, for any time that a user may give: no deadline lies further ahead than thirty years.
-inline Instant deadline_after(Instant now, Nanoseconds time) {
-  constexpr Nanoseconds longest = std::chrono::hours(24 * 365 * 30);
-  return now + std::clamp(time, Nanoseconds(0), longest);
-}
 
 /// The leak alarm: one line in the log for a lease that is out for too long.
 void log_overdue(std::string_view pool, const pool::Overdue& lease);

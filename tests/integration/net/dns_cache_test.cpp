@@ -70,6 +70,15 @@ TEST_F(DnsCacheTest, LooksUpOnceUntilTheTtlIsOver) {
   EXPECT_EQ(cache.statistics().misses, 1U);
 }
 
+TEST_F(DnsCacheTest, TimesWithoutEndAreTakenAsSuch) {
+  options_.ttl = options_.lookup_timeout = Nanoseconds::max();
+  DnsCache cache(loop, options_);
+  EXPECT_EQ(ask(cache, "a.example"), "192.0.2.1");
+  clock_ += 24h;
+  EXPECT_EQ(ask(cache, "a.example"), "192.0.2.1");
+  EXPECT_EQ(asked_.size(), 1U);
+}
+
 TEST_F(DnsCacheTest, RefreshesWithoutAStall) {
   DnsCache cache(loop, options_);
   EXPECT_EQ(ask(cache, "a.example"), "192.0.2.1");

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "marketprism/net/gzip_decoder.hpp"
 #include "marketprism/net/http_connection_pool.hpp"
 #include "marketprism/net/http_server.hpp"
 #include "tests/integration/net/loop_fixture.hpp"
@@ -72,6 +73,30 @@ TEST_F(HttpPoolConfigTest, EndpointsThatContradictTheUrlAreRefused) {
   EXPECT_THAT(refused.error().message, HasSubstr("127.0.0.1:1 asks for TLS"));
   const auto scheme = pool.set_endpoints(url("wss://venue.invalid/"), {{"127.0.0.1", 1, true}});
   EXPECT_EQ(scheme.error().code, ErrorCode::unsupported);
+}
+
+TEST_F(HttpPoolConfigTest, TimesAndSizesWithoutEndAreTakenAsSuch) {
+  options_.config.total_timeout = options_.config.read_timeout = options_.config.dns_ttl = Nanoseconds::max();
+  options_.config.keep_alive = Nanoseconds::max();
+  for (Nanoseconds* time : {&options_.connection.write_timeout, &options_.connection.head_timeout,
+                            &options_.connection.read_timeout, &options_.route.attempt_delay}) {
+    *time = Nanoseconds::max();
+  }
+  options_.connection.body_bytes_max = SIZE_MAX;
+  HttpServer server(loop);
+  const std::string body(100'000, 'x');
+  server.handle("GET", "/*", [&](const HttpServerRequest&) -> Task<HttpReply> {
+    co_await loop.sleep_for(30ms);  // some ticks of the loop
+    HttpReply reply;
+    reply.body = gzip(body);
+    reply.headers.add("Content-Encoding", "gzip");
+    co_return reply;
+  });
+  ASSERT_TRUE(server.listen());
+  auto pool = make_pool();
+  EXPECT_TRUE(fetch(pool, url("http://localhost:" + std::to_string(server.port()) + "/")) == body);
+  options_.hosts_max = SIZE_MAX;
+  EXPECT_THAT(HttpConnectionPool::create(loop, options_).error().message, HasSubstr("hosts_max"));
 }
 
 TEST_F(HttpPoolConfigTest, HostsThatWereSetUpAreNotReplaced) {

@@ -23,6 +23,15 @@ TEST(InterleaveFamilies, TakesTurnsAndKeepsTheOrderWithinAFamily) {
   EXPECT_TRUE(interleave_families({}).empty());
 }
 
+TEST(AttemptSchedule, ADelayWithoutEndBeginsTheNextOnlyAfterAFailure) {
+  const Instant start = Instant() + 100s;
+  AttemptSchedule schedule(2, Nanoseconds::max());
+  EXPECT_EQ(schedule.next(start), 0U);
+  EXPECT_FALSE(schedule.next(start + 1h));
+  schedule.failed();
+  EXPECT_EQ(schedule.next(start + 1h), 1U);
+}
+
 TEST(AttemptSchedule, BeginsTheNextAfterTheDelay) {
   const Instant start = Instant() + 100s;
   AttemptSchedule schedule(3, 250ms);
