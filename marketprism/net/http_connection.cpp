@@ -1,5 +1,6 @@
 #include "marketprism/net/http_connection.hpp"
 
+#include <algorithm>
 #include <cassert>
 #include <charconv>
 #include <optional>
@@ -44,7 +45,9 @@ struct HttpConnection::State {
         parser(parser_options(the_options)),
         done(loop),
         timer([](void* self) { static_cast<State*>(self)->on_timeout(); }, this),
-        room(loop) {}
+        room(loop) {
+    options.stream_bytes = std::max<std::size_t>(options.stream_bytes, 1);
+  }
 
   void start_exchange(const SendOptions& send_options);
   void arm(std::string_view phase, Nanoseconds timeout);
@@ -111,7 +114,7 @@ void HttpConnection::State::start_exchange(const SendOptions& send_options) {
   has_streamed_head = false;
   streamed_bytes = 0;
   streamed_bytes_max = send_options.body_bytes_max;
-  parser.next_message(send_options.is_head, is_streamed);
+  parser.next_message(send_options.is_head, is_streamed ? options.stream_bytes : 0);
 }
 
 void HttpConnection::State::arm(std::string_view the_phase, Nanoseconds timeout) {
@@ -242,6 +245,10 @@ Task<> HttpConnection::read_loop(std::shared_ptr<State> state) {
   while (state->is_open) {
     if (state->is_full()) [[unlikely]] {
       co_await state->room.wait();
+      continue;
+    }
+    if (state->is_busy && state->parser.is_holding_back()) [[unlikely]] {
+      state->on_bytes();  // what there was no room for
       continue;
     }
     const auto count = co_await state->transport->read_some(state->parser.prepare());

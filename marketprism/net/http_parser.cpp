@@ -26,10 +26,11 @@ int hex_digit(char c) {
 HttpParser::HttpParser(HttpParserOptions options) : options_(options), buffer_(8 * 1024, 256 * 1024) {}
 HttpParser::~HttpParser() = default;
 
-void HttpParser::next_message(bool is_head, bool is_streamed) {
+void HttpParser::next_message(bool is_head, std::size_t stream_bytes) {
   phase_ = Phase::head;
   is_head_ = is_head;
-  is_streamed_ = is_streamed;
+  stream_bytes_ = stream_bytes;
+  is_holding_back_ = false;
   searched_bytes_ = 0;
   trailer_bytes_ = 0;
   left_bytes_ = 0;
@@ -57,17 +58,23 @@ Result<HttpParser::Step> HttpParser::step() {
     case Phase::chunk_data:
     case Phase::body_until_close: break;
   }
+  return read_body();
+}
+
+Result<HttpParser::Step> HttpParser::read_body() {
   const std::string_view unread = buffer_.unread();
   const std::string_view bytes =
       phase_ == Phase::body_until_close
           ? unread
           : unread.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left_bytes_, unread.size())));
-  if (bytes.empty()) return Step::more;
-  if (auto taken = take_body(bytes); !taken) return std::unexpected(std::move(taken.error()));
-  buffer_.consume(bytes.size());
+  if (bytes.empty() && !is_holding_back_) return Step::more;
+  const auto taken = take_body(bytes);
+  if (!taken) return std::unexpected(taken.error());
+  buffer_.consume(*taken);
+  is_holding_back_ = *taken < bytes.size() || (is_encoded_ && decoder_->has_more());
   if (phase_ == Phase::body_until_close) return Step::more;
-  left_bytes_ -= bytes.size();
-  if (left_bytes_ != 0) return Step::more;
+  left_bytes_ -= *taken;
+  if (left_bytes_ != 0 || is_holding_back_) return Step::more;
   if (phase_ == Phase::chunk_data) {
     phase_ = Phase::chunk_end;
   } else if (auto finished = finish(); !finished) {
@@ -148,7 +155,7 @@ Result<HttpParser::Step> HttpParser::begin_body() {
     phase_ = Phase::complete;
     return Step::again;
   }
-  if (*length != UINT64_MAX && *length > options_.body_bytes_max && !is_streamed_) {
+  if (*length != UINT64_MAX && *length > options_.body_bytes_max && stream_bytes_ == 0) {
     return fail(ErrorCode::too_large, "HTTP: a body of " + std::to_string(*length) + " bytes; at most " +
                                           std::to_string(options_.body_bytes_max) + " are taken");
   }
@@ -194,7 +201,7 @@ Result<HttpParser::Step> HttpParser::read_chunk_size() {
   buffer_.consume(end + 2);
   left_bytes_ = size;
   phase_ = size == 0 ? Phase::trailer : Phase::chunk_data;
-  if (!is_streamed_ && (size > options_.body_bytes_max || body_.size() + size > options_.body_bytes_max)) {
+  if (stream_bytes_ == 0 && (size > options_.body_bytes_max || body_.size() + size > options_.body_bytes_max)) {
     return fail(ErrorCode::too_large,
                 "HTTP: the body is larger than " + std::to_string(options_.body_bytes_max) + " bytes");
   }
@@ -227,14 +234,24 @@ Result<HttpParser::Step> HttpParser::read_trailer() {
   return Step::again;
 }
 
-Result<> HttpParser::take_body(std::string_view bytes) {
-  if (is_encoded_) return decoder_->decode(bytes, body_, options_.body_bytes_max);
-  if (!is_streamed_ && body_.size() + bytes.size() > options_.body_bytes_max) {
+// How many of the bytes were taken: all of them, unless the body is streamed and its reader slow.
+Result<std::size_t> HttpParser::take_body(std::string_view bytes) {
+  if (stream_bytes_ != 0) {
+    if (is_encoded_) return decoder_->decode_some(bytes, body_, stream_bytes_);
+    const std::size_t count = std::min(bytes.size(), stream_bytes_ - std::min(body_.size(), stream_bytes_));
+    body_.append(bytes.substr(0, count));
+    return count;
+  }
+  if (is_encoded_) {
+    if (auto ok = decoder_->decode(bytes, body_, options_.body_bytes_max); !ok) return std::unexpected(ok.error());
+    return bytes.size();
+  }
+  if (bytes.size() > options_.body_bytes_max - body_.size()) {
     return fail(ErrorCode::too_large,
                 "HTTP: the body is larger than " + std::to_string(options_.body_bytes_max) + " bytes");
   }
   body_.append(bytes);
-  return {};
+  return bytes.size();
 }
 
 Result<> HttpParser::finish() {

@@ -52,9 +52,12 @@ class HttpParser {
   /// message was read, `malformed` if it was cut.
   Result<> end();
 
-  /// Ready for the next message. `is_head`: the response to come answers HEAD and has no body. `is_streamed`: the owner
-  /// takes `body()` away as it grows, so body_bytes_max holds only for what one read is decompressed to.
-  void next_message(bool is_head = false, bool is_streamed = false);
+  /// Ready for the next message. `is_head`: the response to come answers HEAD and has no body. `stream_bytes` not 0:
+  /// the owner takes `body()` away as it grows. Then that is all of the body that is kept at a time, decompressed, and
+  /// body_bytes_max does not count.
+  void next_message(bool is_head = false, std::size_t stream_bytes = 0);
+  /// The last `parse` stopped because `body()` has stream_bytes: parse again, without a read, when it was taken.
+  [[nodiscard]] bool is_holding_back() const { return is_holding_back_; }
 
   [[nodiscard]] Phase phase() const { return phase_; }
   [[nodiscard]] bool is_complete() const { return phase_ == Phase::complete; }
@@ -79,7 +82,8 @@ class HttpParser {
   Result<Step> read_chunk_size();
   Result<Step> read_chunk_end();
   Result<Step> read_trailer();
-  Result<> take_body(std::string_view bytes);
+  Result<Step> read_body();
+  Result<std::size_t> take_body(std::string_view bytes);
   Result<> finish();
 
   HttpParserOptions options_;
@@ -88,7 +92,8 @@ class HttpParser {
   std::string body_;
   Phase phase_ = Phase::head;
   bool is_head_ = false;
-  bool is_streamed_ = false;
+  std::size_t stream_bytes_ = 0;  // 0: the body is kept as a whole
+  bool is_holding_back_ = false;
   std::size_t searched_bytes_ = 0;  // of the head: no empty line ends in these
   std::size_t trailer_bytes_ = 0;
   std::uint64_t left_bytes_ = 0;  // of the body or chunk

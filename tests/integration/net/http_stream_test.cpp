@@ -1,4 +1,7 @@
 // Bodies that are read piece by piece.
+#include <array>
+#include <charconv>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -132,6 +135,47 @@ TEST_F(HttpStreamTest, ChunkedGzipIsDecompressedOnTheWay) {
   const Outcome outcome = fetch(streamed());
   EXPECT_FALSE(outcome.error) << outcome.error->to_string();
   EXPECT_TRUE(outcome.body == body);
+}
+
+// A thousand times smaller than what comes out of it, it arrives with a few reads.
+TEST_F(HttpStreamTest, GzipThatGrowsALotIsDecompressedInSteps) {
+  options_.body_bytes_max = 1'000'000;  // of whole bodies only
+  options_.stream_bytes = 64 * 1024;
+  std::string body(30'000'000, 'g');
+  body += "the end";
+  const std::string packed = gzip(body, 9);
+  const std::string head = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n";
+  const std::string chunk_end = "\r\n0\r\n\r\n";
+  std::array<char, 16> size{};
+  const auto size_end = std::to_chars(size.data(), size.data() + size.size(), packed.size(), 16).ptr;
+  const std::string answers[] = {
+      head + "Content-Length: " + std::to_string(packed.size()) + "\r\n\r\n" + packed,
+      head + "Transfer-Encoding: chunked\r\n\r\n" + std::string(size.data(), size_end) + "\r\n" + packed + chunk_end,
+      head + "\r\n" + packed,  // until the end of the connection
+  };
+  for (const std::string& answer : answers) {
+    serve([&](Socket& socket) -> Task<> {
+      co_await send_slowly(socket, answer);
+      if (&answer == &answers[2]) socket.close();
+    });
+    run([](HttpStreamTest& test, const std::string& expected) -> Task<> {
+      const auto response = co_await test.connection_->send(test.request_, test.streamed());
+      EXPECT_TRUE(response);
+      std::string_view rest = expected;
+      while (true) {
+        const auto piece = co_await test.connection_->read_body();
+        EXPECT_TRUE(piece) << piece.error().to_string();
+        if (!piece || piece->empty()) break;
+        EXPECT_LE(piece->size(), 64U * 1024);
+        EXPECT_LT(test.connection_->memory_bytes(), 1'500'000U);
+        EXPECT_TRUE(rest.starts_with(*piece));
+        rest.remove_prefix(std::min(piece->size(), rest.size()));
+        if (rest.size() % 7 == 0) co_await test.loop.sleep_for(0ms);  // sometimes it comes before the next is asked for
+      }
+      EXPECT_TRUE(rest.empty());
+    }(*this, body));
+    EXPECT_EQ(connection_->is_reusable(), &answer != &answers[2]);
+  }
 }
 
 TEST_F(HttpStreamTest, NoBodyAndABodyUntilTheEnd) {
