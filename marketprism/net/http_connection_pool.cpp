@@ -18,6 +18,35 @@ bool is_idempotent_method(std::string_view method) {
   return std::find(std::begin(methods), std::end(methods), method) != std::end(methods);
 }
 
+std::unexpected<Error> refuse(const HttpPoolOptions& options, std::string_view what) {
+  return fail(ErrorCode::invalid_argument, fmt::format("pool '{}': {}", options.config.connections.name, what), true);
+}
+
+// What `config` does not cover.
+Result<> check_options(const HttpPoolOptions& options) {
+  if (options.hosts_max == 0 || options.hosts_max > hosts_max_max) {
+    return refuse(options, fmt::format("hosts_max {} is not within 1 and {}", options.hosts_max, hosts_max_max));
+  }
+  const HttpConnectionOptions& c = options.connection;
+  using NamedSize = std::pair<std::string_view, std::size_t>;
+  for (const auto& [option, size] :
+       {NamedSize{"head_bytes_max", c.head_bytes_max}, NamedSize{"fields_max", c.fields_max},
+        NamedSize{"body_bytes_max", c.body_bytes_max}, NamedSize{"stream_bytes", c.stream_bytes}}) {
+    if (size == 0) return refuse(options, fmt::format("connection.{} is 0: no response could be taken", option));
+  }
+  using NamedTime = std::pair<std::string_view, Nanoseconds>;
+  for (const auto& [option, time] :
+       {NamedTime{"write_timeout", c.write_timeout}, NamedTime{"head_timeout", c.head_timeout},
+        NamedTime{"read_timeout", c.read_timeout}}) {
+    if (time.count() > 0) continue;
+    return refuse(options, fmt::format("connection.{} must be longer than 0, not {} ns", option, time.count()));
+  }
+  if (options.route.attempt_delay.count() < 0) {
+    return refuse(options, fmt::format("route.attempt_delay is negative ({} ns)", options.route.attempt_delay.count()));
+  }
+  return {};
+}
+
 Result<> check_scheme(const wire::Url& url) {
   if (url.scheme == "http" || url.scheme == "https") return {};
   return fail(ErrorCode::unsupported, fmt::format("{}: the scheme is not http or https", url.to_string()), true);
@@ -119,11 +148,7 @@ HttpConnectionPool::~HttpConnectionPool() {
 Result<HttpConnectionPool> HttpConnectionPool::create(EventLoop& loop, HttpPoolOptions options) {
   if (auto ok = options.config.validate(); !ok) return std::unexpected(std::move(ok.error()));
   const std::string& name = options.config.connections.name;
-  if (options.hosts_max == 0 || options.hosts_max > hosts_max_max) {
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("pool '{}': hosts_max {} is not within 1 and {}", name, options.hosts_max, hosts_max_max),
-                true);
-  }
+  if (auto ok = check_options(options); !ok) return std::unexpected(std::move(ok.error()));
   options.connection.read_timeout = std::min(options.connection.read_timeout, options.config.read_timeout);
   if (!options.route.proxies) {
     auto proxies = ProxySettings::parse(options.config.proxy);

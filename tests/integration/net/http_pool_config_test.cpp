@@ -99,6 +99,26 @@ TEST_F(HttpPoolConfigTest, TimesAndSizesWithoutEndAreTakenAsSuch) {
   EXPECT_THAT(HttpConnectionPool::create(loop, options_).error().message, HasSubstr("hosts_max"));
 }
 
+TEST_F(HttpPoolConfigTest, OptionsThatCannotWorkAreNamed) {
+  const auto refusal = [&](auto change) {
+    HttpPoolOptions changed = options_;
+    change(changed);
+    const auto made = HttpConnectionPool::create(loop, changed);
+    return made ? std::string("taken") : made.error().message;
+  };
+  EXPECT_THAT(refusal([](auto& o) { o.connection.head_bytes_max = 0; }), HasSubstr("connection.head_bytes_max is 0"));
+  EXPECT_THAT(refusal([](auto& o) { o.connection.fields_max = 0; }), HasSubstr("connection.fields_max is 0"));
+  EXPECT_THAT(refusal([](auto& o) { o.connection.body_bytes_max = 0; }), HasSubstr("connection.body_bytes_max is 0"));
+  EXPECT_THAT(refusal([](auto& o) { o.connection.stream_bytes = 0; }), HasSubstr("connection.stream_bytes is 0"));
+  EXPECT_THAT(refusal([](auto& o) { o.connection.write_timeout = 0ns; }),
+              HasSubstr("connection.write_timeout must be"));
+  EXPECT_THAT(refusal([](auto& o) { o.connection.head_timeout = -1ns; }), HasSubstr("connection.head_timeout must be"));
+  EXPECT_THAT(refusal([](auto& o) { o.connection.read_timeout = 0ns; }), HasSubstr("connection.read_timeout must be"));
+  EXPECT_THAT(refusal([](auto& o) { o.route.attempt_delay = -1ns; }), HasSubstr("route.attempt_delay is negative"));
+  EXPECT_THAT(refusal([](auto& o) { o.hosts_max = 0; }), HasSubstr("hosts_max 0 is not within"));
+  EXPECT_EQ(refusal([](auto& o) { o.route.attempt_delay = 0ns; }), "taken");
+}
+
 TEST_F(HttpPoolConfigTest, HostsThatWereSetUpAreNotReplaced) {
   options_.hosts_max = 2;
   const auto replica = make_server("replica");
