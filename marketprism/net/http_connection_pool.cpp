@@ -241,10 +241,7 @@ HttpConnectionPool::Prepared HttpConnectionPool::prepare(std::string_view text, 
 
 Task<Result<PooledResponse>> HttpConnectionPool::request(wire::Url url, HttpRequest request, HttpRequestOptions options,
                                                          std::source_location where) {
-  request.target = url.target();
-  const auto text = make_http_request(url.host_header(), request);
-  if (!text) co_return std::unexpected(text.error());
-  co_return co_await this->request(url, prepare(*text, request, options), where);
+  return State::request_whole(state_, std::move(url), std::move(request), options, false, where);
 }
 
 Task<Result<PooledResponse>> HttpConnectionPool::request(const wire::Url& url, Prepared prepared,
@@ -254,13 +251,7 @@ Task<Result<PooledResponse>> HttpConnectionPool::request(const wire::Url& url, P
 
 Task<Result<StreamedResponse>> HttpConnectionPool::stream(wire::Url url, HttpRequest request,
                                                           HttpRequestOptions options, std::source_location where) {
-  request.target = url.target();
-  const auto text = make_http_request(url.host_header(), request);
-  if (!text) co_return std::unexpected(text.error());
-  Prepared prepared = prepare(*text, request, options);
-  prepared.is_streamed = true;
-  prepared.body_bytes_max = options.body_bytes_max;
-  auto response = co_await this->request(url, prepared, where);
+  auto response = co_await State::request_whole(state_, std::move(url), std::move(request), options, true, where);
   if (!response) co_return std::unexpected(std::move(response.error()));
   co_return StreamedResponse(std::move(*response));
 }

@@ -30,6 +30,7 @@ struct HttpRequestOptions {
   std::optional<bool>
       is_idempotent;  ///< may be sent twice; none: by the method (GET, HEAD, PUT, DELETE, OPTIONS, TRACE)
   std::uint64_t body_bytes_max = 0;  ///< of a body that is streamed; 0: no limit
+  unsigned redirects_max = 0;        ///< 301, 302, 303, 307 and 308 are followed so often; 0: given to the caller
 };
 
 /// A response together with the connection it came on: nothing is copied. It keeps the connection busy until it is
@@ -73,7 +74,8 @@ class [[nodiscard]] StreamedResponse {
 
 /// HTTP/1.1 connections kept alive, lent to one request at a time, with limits per host and over all hosts. On top of
 /// leases, `request` sends again what a dying connection lost, when that is safe: nothing of it was written, or it is
-/// idempotent. Redirects are not followed. One event loop, no lock; destroying it drains it at once.
+/// idempotent. Redirects are followed if the request's options say so. One event loop, no lock; destroying it drains it
+/// at once.
 class HttpConnectionPool {
  public:
   /// A named error for a config that contradicts itself or asks for what this build cannot do.
@@ -106,7 +108,8 @@ class HttpConnectionPool {
   /// Opens min_size connections to the origin of `url` now and keeps them up.
   Result<> keep_warm(const wire::Url& url);
 
-  /// Sends and waits for the whole response, whatever its status. `request.target` is replaced by the url's.
+  /// Sends and waits for the whole response, whatever its status. `request.target` is replaced by the url's. Redirects,
+  /// if followed, see `take_redirect`; `too_large` when there are more than redirects_max.
   Task<Result<PooledResponse>> request(wire::Url url, HttpRequest request, HttpRequestOptions options = {},
                                        std::source_location where = std::source_location::current());
   /// The same for a request made once by `make_http_request` and sent many times: nothing is allocated once warm.

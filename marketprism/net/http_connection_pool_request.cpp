@@ -1,7 +1,10 @@
 // The part of HttpConnectionPool that carries out requests.
+#include <algorithm>
+#include <string>
 #include <utility>
 
 #include "marketprism/net/http_connection_pool_state.hpp"
+#include "marketprism/net/http_redirect.hpp"
 
 namespace marketprism::net {
 namespace {
@@ -98,6 +101,34 @@ Task<Result<PooledResponse>> HttpConnectionPool::State::request(std::shared_ptr<
       co_return std::unexpected(std::move(response.error()));
     }
     ++self->counters.retried;
+  }
+}
+
+// Makes the text of a request, and follows redirects.
+Task<Result<PooledResponse>> HttpConnectionPool::State::request_whole(std::shared_ptr<State> self, wire::Url url,
+                                                                      HttpRequest request, HttpRequestOptions options,
+                                                                      bool is_streamed, std::source_location where) {
+  const Nanoseconds timeout = options.timeout.count() > 0 ? options.timeout : self->options.config.total_timeout;
+  const Instant deadline = detail::deadline_after(self->loop.now(), timeout);
+  for (unsigned redirects = 0;; ++redirects) {
+    request.target = url.target();
+    const auto text = make_http_request(url.host_header(), request);
+    if (!text) co_return std::unexpected(text.error());
+    Prepared prepared = prepare(*text, request, options);
+    prepared.is_streamed = is_streamed;
+    prepared.body_bytes_max = options.body_bytes_max;
+    prepared.timeout = std::max(deadline - self->loop.now(), Nanoseconds(1));
+    auto response = co_await State::request(self, url, prepared, where);
+    if (!response || options.redirects_max == 0) co_return response;
+    const wire::Url from = url;
+    const auto is_redirected = take_redirect((*response)->head, url, request);
+    if (!is_redirected) co_return std::unexpected(is_redirected.error());
+    if (!*is_redirected) co_return response;
+    if (redirects == options.redirects_max) {
+      co_return fail(ErrorCode::too_large,
+                     from.to_string() + ": redirected again, to " + url.to_string() +
+                         ", after as many times as redirects_max allows: " + std::to_string(redirects));
+    }
   }
 }
 

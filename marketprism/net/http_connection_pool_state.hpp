@@ -54,6 +54,9 @@ struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
   Result<Host*> add_host(const wire::Url& url, std::vector<pool::Endpoint> endpoints);
   bool remove_unused_host();
   void learn(Host& host, HttpLease& lease) const;
+  static Task<Result<PooledResponse>> request_whole(std::shared_ptr<State> self, wire::Url url, HttpRequest request,
+                                                    HttpRequestOptions options, bool is_streamed,
+                                                    std::source_location where);
   static Task<Result<PooledResponse>> request(std::shared_ptr<State> self, const wire::Url& url, Prepared prepared,
                                               std::source_location where);
   // A place in the retry budget: given back when it goes, in whatever way its request ends.
