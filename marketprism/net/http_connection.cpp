@@ -61,6 +61,7 @@ struct HttpConnection::State {
   void fail_with(Error error);
   void close_idle(Error error);
   void tell_closed();
+  Error tell_fault(std::string_view what);
 
   // Lies on the frame of whoever works on the exchange. A cancelled coroutine may be left by an exception: half a
   // request may be written then, and nobody waits for the response any more.
@@ -88,6 +89,7 @@ struct HttpConnection::State {
   async::Timer timer;
   std::optional<Error> failure;
   std::function<void()> closed_callback;
+  std::function<void(const Error&)> fault_callback;
   async::Signal room;  // the reader of a streamed body has taken what was there
   std::string piece;   // what it is looking at
   std::uint64_t streamed_bytes = 0;
@@ -143,6 +145,12 @@ void HttpConnection::State::tell_closed() {
   if (const auto callback = std::exchange(closed_callback, nullptr)) callback();
 }
 
+Error HttpConnection::State::tell_fault(std::string_view what) {
+  Error error{ErrorCode::malformed, transport->info().peer + std::string(what), false, nullptr};
+  if (fault_callback) fault_callback(error);
+  return error;
+}
+
 // Nothing is in progress; the error is for who comes before the pool has seen it.
 void HttpConnection::State::close_idle(Error error) {
   failure = std::move(error);
@@ -164,6 +172,9 @@ void HttpConnection::State::end_exchange() {
   // A response that came before the request was out, or with more than it should have, leaves nothing to build on.
   const bool is_over =
       is_writing || !response.head.keeps_alive() || response.status() == 101 || !parser.unread().empty();
+  if (!parser.unread().empty() && response.status() != 101) [[unlikely]] {
+    tell_fault(": the server sent more than one response to one request");
+  }
   is_busy = false;
   if (is_over) {
     is_open = false;
@@ -175,8 +186,7 @@ void HttpConnection::State::end_exchange() {
 
 void HttpConnection::State::on_bytes() {
   if (!is_busy) {
-    close_idle({ErrorCode::malformed, transport->info().peer + ": the server sent bytes that nobody had asked for",
-                false, nullptr});
+    close_idle(tell_fault(": the server sent bytes that nobody had asked for"));
     return;
   }
   progress = HttpProgress::response_begun;
@@ -268,6 +278,7 @@ HttpConnection::HttpConnection(TransportPtr transport, HttpConnectionOptions opt
 
 HttpConnection::~HttpConnection() {
   state_->closed_callback = nullptr;
+  state_->fault_callback = nullptr;
   close();
 }
 
@@ -360,6 +371,9 @@ HttpProgress HttpConnection::progress() const { return state_->progress; }
 bool HttpConnection::is_reusable() const { return state_->is_open && !state_->is_busy; }
 bool HttpConnection::is_open() const { return state_->is_open; }
 void HttpConnection::on_closed(std::function<void()> callback) { state_->closed_callback = std::move(callback); }
+void HttpConnection::on_fault(std::function<void(const Error&)> callback) {
+  state_->fault_callback = std::move(callback);
+}
 std::chrono::seconds HttpConnection::keep_alive_hint() const { return state_->keep_alive_hint; }
 const TransportInfo& HttpConnection::info() const { return state_->transport->info(); }
 

@@ -60,6 +60,9 @@ class HttpConnection {
   /// Called once, on the loop, when the connection ends: while idle (the peer closed it, or sent stray bytes), with a
   /// request that failed, or after a response that was to be the last. Who sent the request learns of it later.
   void on_closed(std::function<void()> callback);
+  /// Called, on the loop, when the server breaks the protocol where no request is there to fail: it sent bytes while
+  /// the connection was unused, or more after a response. The connection is then closed.
+  void on_fault(std::function<void(const Error&)> callback);
   /// From a `Keep-Alive: timeout=N` header of the last response; zero if none.
   [[nodiscard]] std::chrono::seconds keep_alive_hint() const;
   /// Bytes that this connection's buffers hold now.

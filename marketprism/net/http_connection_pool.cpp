@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "marketprism/base/log.hpp"
 #include "marketprism/net/http_connection_pool_state.hpp"
 
 namespace marketprism::net {
@@ -91,6 +92,9 @@ Result<HttpConnectionPool::State::Host*> HttpConnectionPool::State::add_host(con
   config.name += " " + name_of(url);
   HttpConnector connector(loop, options.tls, options.connection, url.is_secure() ? url.host : std::string(),
                           options.route);
+  connector.on_fault([pool = weak_from_this()](const Error& error) {
+    if (const auto self = pool.lock()) self->note_fault(error);
+  });
   auto made = Pool::create(loop, std::move(config), std::move(endpoints), std::move(connector));
   if (!made) return std::unexpected(std::move(made.error()));
   if (connect_budget != nullptr) made->use_connect_budget(*connect_budget);
@@ -113,6 +117,13 @@ Result<HttpConnectionPool::State::Host*> HttpConnectionPool::State::host_for(con
     host->pool.start();
   }
   return host;
+}
+
+void HttpConnectionPool::State::note_fault(const Error& error) {
+  ++counters.faults;
+  last_fault = error;
+  log(LogLevel::warning, "http",
+      fmt::format("pool '{}': {}; the connection is closed", options.config.connections.name, error.message));
 }
 
 // Makes room for another host. What somebody set up stays: it could not be made again from a url.
@@ -278,6 +289,7 @@ Task<std::size_t> HttpConnectionPool::drain(Nanoseconds patience) {
 }
 
 HttpConnectionPool::RequestCounters HttpConnectionPool::request_counters() const { return state_->counters; }
+const std::optional<Error>& HttpConnectionPool::last_fault() const { return state_->last_fault; }
 
 std::vector<pool::PoolStats> HttpConnectionPool::stats() const {
   std::vector<pool::PoolStats> all;

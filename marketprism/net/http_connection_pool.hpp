@@ -142,8 +142,12 @@ class HttpConnectionPool {
     std::uint64_t failed = 0;
     std::uint64_t retried = 0;          ///< sent again
     std::uint64_t retries_delayed = 0;  ///< … after waiting for a place in the retry budget
+    std::uint64_t faults = 0;  ///< connections closed because the server sent what nobody had asked for: bytes while
+                               ///< they were unused, or more after a response
   };
   [[nodiscard]] RequestCounters request_counters() const;
+  /// The last of the faults. No request fails by them; each is logged as well.
+  [[nodiscard]] const std::optional<Error>& last_fault() const;
   /// One entry a host.
   [[nodiscard]] std::vector<pool::PoolStats> stats() const;
   [[nodiscard]] pool::PoolSummary summary() const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,6 +54,7 @@ struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
   [[nodiscard]] pool::PoolConfig host_config(bool is_warm) const;
   Result<Host*> add_host(const wire::Url& url, std::vector<pool::Endpoint> endpoints);
   bool remove_unused_host();
+  void note_fault(const Error& error);
   void learn(Host& host, HttpLease& lease) const;
   static Task<Result<PooledResponse>> request_whole(std::shared_ptr<State> self, wire::Url url, HttpRequest request,
                                                     HttpRequestOptions options, bool is_streamed,
@@ -110,6 +112,7 @@ struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
   std::vector<std::unique_ptr<Host>> hosts;  // few: looked through faster than hashed
   std::deque<WaitingRetry*> waiting_retries;
   RequestCounters counters;
+  std::optional<Error> last_fault;
   std::size_t active = 0;
   bool is_stopped = false;
 };

@@ -27,7 +27,9 @@ Task<Result<HttpConnectionPtr>> HttpConnector::connect(const pool::Endpoint& end
     }
     target.tls = tls_;
   }
-  co_return co_await HttpConnection::connect(*loop_, std::move(target), deadline, options_);
+  auto connection = co_await HttpConnection::connect(*loop_, std::move(target), deadline, options_);
+  if (connection) (*connection)->on_fault(fault_callback_);
+  co_return connection;
 }
 
 Task<Result<>> HttpConnector::check(HttpConnectionPtr& connection, Instant) {

@@ -1,6 +1,8 @@
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "marketprism/net/http_connection.hpp"
 #include "marketprism/net/tls_context.hpp"
@@ -19,6 +21,9 @@ class HttpConnector {
   HttpConnector(EventLoop& loop, TlsContextPtr tls, HttpConnectionOptions options = {},
                 std::string tls_server_name = {}, ConnectRoute route = {});
 
+  /// See `HttpConnection::on_fault`; for the connections from now on.
+  void on_fault(std::function<void(const Error&)> callback) { fault_callback_ = std::move(callback); }
+
   Task<Result<HttpConnectionPtr>> connect(const pool::Endpoint& endpoint, Instant deadline);
   Task<Result<>> check(HttpConnectionPtr& connection, Instant deadline);
   Task<> close(HttpConnectionPtr connection);
@@ -31,6 +36,7 @@ class HttpConnector {
   HttpConnectionOptions options_;
   std::string tls_server_name_;
   ConnectRoute route_;
+  std::function<void(const Error&)> fault_callback_;
 };
 
 }  // namespace marketprism::net

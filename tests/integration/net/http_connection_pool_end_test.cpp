@@ -145,6 +145,34 @@ TEST_F(HttpConnectionPoolEndTest, AConnectionThatEndedInItsHoldersHandsIsNotLent
   }
 }
 
+TEST_F(HttpConnectionPoolEndTest, BytesThatNobodyAskedForAreNamedAndCounted) {
+  const auto twice = make_peer(ok + "\r\n" + ok + "\r\n");
+  auto pool = make_pool();
+  EXPECT_FALSE(pool.last_fault());
+  start_request(pool, url(*twice));
+  until([&] { return succeeded == 1; });
+  EXPECT_EQ(pool.request_counters().faults, 1U);
+  ASSERT_TRUE(pool.last_fault());
+  EXPECT_EQ(pool.last_fault()->code, ErrorCode::malformed);
+  EXPECT_NE(pool.last_fault()->message.find("more than one response to one request"), std::string::npos);
+  EXPECT_EQ(pool.summary().gauges.idle, 0U);
+
+  RawPeer eager(
+      loop,
+      [this](Socket& socket) -> Task<> {
+        send_text(socket, ok + "\r\n");
+        co_await read_to_end(socket);
+      },
+      RawPeer::Order::side_by_side);
+  {
+    const auto lease = run(pool.acquire(url(eager)));
+    EXPECT_TRUE(lease);
+    until([&] { return pool.request_counters().faults == 2; });
+  }
+  EXPECT_NE(pool.last_fault()->message.find("nobody had asked for"), std::string::npos);
+  EXPECT_EQ(pool.summary().gauges.size, 0U);
+}
+
 TEST_F(HttpConnectionPoolEndTest, EveryEndpointsKeepAliveIsObeyed) {
   int waiting = 0;
   const auto answer_together = [&](Socket& socket) -> Task<> {
