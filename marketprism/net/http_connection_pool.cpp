@@ -133,6 +133,8 @@ bool HttpConnectionPool::State::remove_unused_host() {
     return !host->is_configured && host->users == 0 && gauges.size + gauges.waiters == 0;
   });
   if (unused == hosts.end()) return false;
+  past.add_past((*unused)->pool.stats());
+  has_past = true;
   hosts.erase(unused);
   return true;
 }
@@ -294,6 +296,15 @@ const std::optional<Error>& HttpConnectionPool::last_fault() const { return stat
 std::vector<pool::PoolStats> HttpConnectionPool::stats() const {
   std::vector<pool::PoolStats> all;
   for (const auto& host : state_->hosts) all.push_back(host->pool.stats());
+  if (state_->has_past) {
+    all.push_back(state_->past);
+    all.back().name = name() + " replaced hosts";
+    all.back().type = pool::PoolType::http;
+  }
+  for (pool::PoolStats& host : all) {
+    host.group = name();
+    host.group_max_size = state_->options.config.connections.max_size;
+  }
   return all;
 }
 

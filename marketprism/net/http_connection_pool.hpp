@@ -148,8 +148,9 @@ class HttpConnectionPool {
   [[nodiscard]] RequestCounters request_counters() const;
   /// The last of the faults. No request fails by them; each is logged as well.
   [[nodiscard]] const std::optional<Error>& last_fault() const;
-  /// One entry a host.
+  /// One entry a host, and one for all that were replaced under hosts_max.
   [[nodiscard]] std::vector<pool::PoolStats> stats() const;
+  /// All hosts as one pool of max_size.
   [[nodiscard]] pool::PoolSummary summary() const;
   [[nodiscard]] std::vector<pool::ConnectionInfo> connections() const;
   [[nodiscard]] const std::string& name() const;

@@ -113,6 +113,8 @@ struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
   std::deque<WaitingRetry*> waiting_retries;
   RequestCounters counters;
   std::optional<Error> last_fault;
+  pool::PoolStats past;  // of hosts that were replaced
+  bool has_past = false;
   std::size_t active = 0;
   bool is_stopped = false;
 };

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <numeric>
+#include <string_view>
+#include <vector>
 
 namespace marketprism::pool {
 namespace {
@@ -73,15 +75,37 @@ double PoolStats::utilization() const {
   return std::min(1.0, ratio(static_cast<double>(gauges.active), static_cast<double>(max_size)));
 }
 
+void PoolStats::add_past(const PoolStats& gone) {
+  counters += gone.counters;
+  time_saved += gone.time_saved;
+  for (const auto time : {&PoolStats::connect, &PoolStats::wait, &PoolStats::hold, &PoolStats::check}) {
+    TimeSummary& mine = this->*time;
+    const TimeSummary& its = gone.*time;
+    const auto all = static_cast<double>(mine.count + its.count);
+    mine.mean_ns =
+        ratio(mine.mean_ns * static_cast<double>(mine.count) + its.mean_ns * static_cast<double>(its.count), all);
+    mine.count += its.count;
+    mine.p50_ns = std::max(mine.p50_ns, its.p50_ns);
+    mine.p99_ns = std::max(mine.p99_ns, its.p99_ns);
+    mine.max_ns = std::max(mine.max_ns, its.max_ns);
+  }
+}
+
 PoolSummary summarize(std::span<const PoolStats> pools) {
   PoolSummary sum;
   double connect_ns = 0;
   double wait_ns = 0;
   std::uint64_t connects = 0;
   std::uint64_t waits = 0;
+  std::vector<std::string_view> groups;
   for (const PoolStats& pool : pools) {
-    ++sum.pools;
-    sum.max_size += pool.max_size;
+    if (pool.max_size > 0) ++sum.pools;  // else it is a sum of past ones
+    if (pool.group.empty()) {
+      sum.max_size += pool.max_size;
+    } else if (std::find(groups.begin(), groups.end(), pool.group) == groups.end()) {
+      groups.push_back(pool.group);
+      sum.max_size += pool.group_max_size;
+    }
     sum.counters += pool.counters;
     sum.gauges += pool.gauges;
     sum.time_saved += pool.time_saved;
@@ -97,8 +121,8 @@ PoolSummary summarize(std::span<const PoolStats> pools) {
   sum.hit_rate = ratio(c.acquired - c.dial_served, c.acquires());
   sum.reuse_rate = ratio(c.reused, c.acquired);
   sum.failure_rate = ratio(c.failures, c.dials);
-  sum.utilization = ratio(sum.utilization, static_cast<double>(sum.max_size));
-  sum.utilization_mean = ratio(sum.utilization_mean, static_cast<double>(sum.max_size));
+  sum.utilization = std::min(1.0, ratio(sum.utilization, static_cast<double>(sum.max_size)));
+  sum.utilization_mean = std::min(1.0, ratio(sum.utilization_mean, static_cast<double>(sum.max_size)));
   sum.wait_mean_ns = ratio(wait_ns, static_cast<double>(waits));
   sum.connect_mean_ns = ratio(connect_ns, static_cast<double>(connects));
   sum.connections_saved = c.reused;

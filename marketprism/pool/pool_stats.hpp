@@ -77,6 +77,8 @@ struct PoolStats {
   std::string name;
   PoolType type = PoolType::tcp;
   std::size_t max_size = 0;
+  std::string group;               ///< entries of one group (the hosts of an HTTP pool) also share one limit, …
+  std::size_t group_max_size = 0;  ///< … this one; group empty: none
   PoolCounters counters;
   PoolGauges gauges;
 
@@ -96,10 +98,14 @@ struct PoolStats {
   [[nodiscard]] double utilization()
       const;  ///< active ÷ max_size, now; 1 while a shrunk pool holds more than its limit
   [[nodiscard]] std::uint64_t connections_saved() const { return counters.reused; }
+  /// Adds what a pool did that is gone, so that totals do not fall: counters and times, of these the larger
+  /// percentiles.
+  void add_past(const PoolStats& gone);
 };
 
 /// Several pools as one: counters, gauges and saved time are sums; hit and reuse rate are weighted by acquires, the
-/// failure rate by dials and utilization by max_size, so that an unused pool does not water them down.
+/// failure rate by dials and utilization by max_size, so that an unused pool does not water them down. The max_size of
+/// a group is counted once.
 struct PoolSummary {
   std::size_t pools = 0;
   std::size_t max_size = 0;

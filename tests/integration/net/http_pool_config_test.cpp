@@ -119,6 +119,34 @@ TEST_F(HttpPoolConfigTest, OptionsThatCannotWorkAreNamed) {
   EXPECT_EQ(refusal([](auto& o) { o.route.attempt_delay = 0ns; }), "taken");
 }
 
+TEST_F(HttpPoolConfigTest, TheSummaryIsThatOfOnePool) {
+  options_.config.connections.max_size = 10;
+  options_.config.max_per_host = 10;
+  options_.hosts_max = 2;
+  const auto first = make_server("first");
+  const auto second = make_server("second");
+  const auto third = make_server("third");
+  auto pool = make_pool();
+  EXPECT_EQ(fetch(pool, url(*first)), "first");
+  EXPECT_EQ(fetch(pool, url(*second)), "second");
+  EXPECT_EQ(pool.summary().max_size, 10U);
+  EXPECT_EQ(pool.summary().pools, 2U);
+  {
+    auto lease = run(pool.acquire(url(*first)));
+    EXPECT_DOUBLE_EQ(pool.summary().utilization, 0.1);
+  }
+  pool.close_idle();
+  EXPECT_EQ(fetch(pool, url(*third)), "third");  // replaces one of them
+  const pool::PoolSummary summary = pool.summary();
+  EXPECT_EQ(summary.counters.acquired, 4U);
+  EXPECT_EQ(summary.counters.created, 3U);
+  EXPECT_EQ(summary.pools, 2U);
+  EXPECT_EQ(summary.max_size, 10U);
+  EXPECT_GT(summary.connect_mean_ns, 0);
+  EXPECT_EQ(pool.stats().size(), 3U);
+  EXPECT_EQ(pool.stats().back().connect.count, 1U);
+}
+
 TEST_F(HttpPoolConfigTest, HostsThatWereSetUpAreNotReplaced) {
   options_.hosts_max = 2;
   const auto replica = make_server("replica");
