@@ -1,10 +1,12 @@
-// Once warm, neither a request nor a message costs an allocation on the thread of its loop.
+// Once warm, no request, message or acquire costs an allocation on the thread of its loop.
 
 #include <gtest/gtest.h>
 
 #include "marketprism/async/runtime.hpp"
 #include "marketprism/memory/allocation_counter.hpp"
+#include "marketprism/net/connection_pool.hpp"
 #include "marketprism/net/http_connection.hpp"
+#include "marketprism/net/http_connection_pool.hpp"
 #include "marketprism/net/http_server.hpp"
 #include "marketprism/net/websocket_server.hpp"
 #include "tests/integration/net/loop_fixture.hpp"
@@ -17,6 +19,28 @@ Task<std::size_t> ask(HttpConnection& connection, std::string_view request, int 
   for (int i = 0; i < count; ++i) {
     const auto response = co_await connection.send(request);
     if (!response) co_return SIZE_MAX;
+  }
+  co_return allocations.count();
+}
+
+Task<std::size_t> ask(HttpConnectionPool& pool, const wire::Url& url, std::string_view request, int count) {
+  const memory::AllocationCounter allocations;
+  HttpConnectionPool::Prepared prepared;
+  prepared.text = request;
+  for (int i = 0; i < count; ++i) {
+    const auto response = co_await pool.request(url, prepared);
+    if (!response) co_return SIZE_MAX;
+  }
+  co_return allocations.count();
+}
+
+using Pool = ConnectionPool<HttpConnectionPtr, HttpConnector>;
+
+Task<std::size_t> borrow(Pool& pool, int count) {
+  const memory::AllocationCounter allocations;
+  for (int i = 0; i < count; ++i) {
+    const auto lease = co_await pool.acquire();
+    if (!lease) co_return SIZE_MAX;
   }
   co_return allocations.count();
 }
@@ -50,6 +74,37 @@ constexpr bool is_sanitized = __has_feature(address_sanitizer) || __has_feature(
 #else
 constexpr bool is_sanitized = false;
 #endif
+
+TEST(AllocationTest, none_for_a_pooled_request_or_an_acquire_once_warm) {
+  if (is_sanitized) GTEST_SKIP() << "a build without sanitizers proves it";
+  async::Runtime servers;
+  HttpServer server(servers.loop(0));
+  server.handle("GET", "/", [](const HttpServerRequest&) {
+    HttpReply reply;
+    reply.body.assign(200, 'x');
+    return reply;
+  });
+  const std::uint16_t port = server.listen().value();
+  servers.start();
+
+  LoopFixture client;
+  HttpPoolOptions options;
+  options.config.connections.min_size = 0;
+  auto http = HttpConnectionPool::create(client.loop, options).value();
+  const auto url = wire::parse_url("http://127.0.0.1:" + std::to_string(port) + "/").value();
+  const std::string request = make_http_request(url.host_header(), HttpRequest{}).value();
+  client.run(ask(http, url, request, 50));
+  EXPECT_EQ(client.run(ask(http, url, request, 200)), 0U);
+
+  pool::PoolConfig config;
+  config.min_size = 0;
+  auto pool = Pool::create(client.loop, config, {{"127.0.0.1", port}}, HttpConnector(client.loop, nullptr)).value();
+  pool.start();
+  client.run(borrow(pool, 50));
+  EXPECT_EQ(client.run(borrow(pool, 200)), 0U);
+  servers.stop();
+  servers.join();
+}
 
 TEST(AllocationTest, none_for_a_request_or_a_message_once_warm) {
   if (is_sanitized) GTEST_SKIP() << "a build without sanitizers proves it";
