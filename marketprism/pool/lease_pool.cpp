@@ -191,6 +191,29 @@ std::optional<CloseReason> LeasePool::reason_to_go(const Connection& connection,
   return std::nullopt;
 }
 
+// A dial alone proves nothing: there are servers, and proxies before them, that accept and close.
+void LeasePool::prove(Connection& connection, Instant now) {
+  connection.is_proven = true;
+  rounds_.succeeded(connection.attempt, now);
+}
+
+// The peer, or a check, has ended a connection that nobody holds.
+void LeasePool::close_unhealthy(std::uint32_t index, Instant now) {
+  Connection& connection = connections_[index];
+  if (!connection.is_proven && now - connection.created_at >= proving_time) prove(connection, now);
+  const DialRounds::Attempt attempt = connection.attempt;
+  const bool has_failed = !connection.is_proven;
+  close(index, CloseReason::unhealthy);
+  if (!has_failed) return;
+  const std::string name = endpoints()[attempt.endpoint].name();
+  if (rounds_.failed(
+          attempt,
+          Error{ErrorCode::connection_closed, name + " accepted the connection and ended it unused", false, nullptr},
+          now)) {
+    reject_hopeless(now);
+  }
+}
+
 // The connection must be out of every list and gauge.
 void LeasePool::close(std::uint32_t index, CloseReason reason) {
   ++counters_.closed[static_cast<std::size_t>(reason)];
@@ -300,9 +323,9 @@ bool LeasePool::dialed(ConnectionHandle handle, Instant now) {
   PerEndpoint& measured = per_endpoint_[connection->attempt.endpoint];
   measured.connect_ns += took_ns;
   measured.mean_connect_ns = measured.connect_ns / ++measured.connects;
-  rounds_.succeeded(connection->attempt, now);
 
   connection->created_at = now;
+  wake_by(now + proving_time);
   connection->expires_at = lifetime_end(now);
   watch_standby(*connection, now);
   const bool frees_another = connection->frees_another;

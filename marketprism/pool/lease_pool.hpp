@@ -206,6 +206,9 @@ class LeasePool {
  private:
   enum class Phase : std::uint8_t { made, running, draining, drained };
 
+  /// A connection that ends unused before this age counts as a failed dial.
+  static constexpr Nanoseconds proving_time = std::chrono::seconds(1);
+
   struct Connection : SlabLinks {
     ConnectionState state = ConnectionState::connecting;
     DialRounds::Attempt attempt;
@@ -220,6 +223,7 @@ class LeasePool {
     std::uint64_t health_checks = 0;
     std::uint64_t errors = 0;
     std::uint64_t overdue_use = 0;  // the use that was reported as overdue
+    bool is_proven = false;         // was lent, checked or open for `proving_time`: the dial counts as a success
     bool is_failback = false;       // dialled to go back to a better endpoint …
     bool frees_another = false;     // … and when it is up, a connection to a worse one goes
   };
@@ -253,6 +257,8 @@ class LeasePool {
     if (connection.uses++ != 0) {
       ++counters_.reused;
       time_saved_ns_ += per_endpoint_[connection.attempt.endpoint].mean_connect_ns;
+    } else if (!connection.is_proven) {
+      prove(connection, now);
     }
   }
 
@@ -288,6 +294,8 @@ class LeasePool {
   void put_back_in_order(std::uint32_t index, Instant now);
   std::optional<CloseReason> reason_to_go(const Connection& connection, Instant now) const;
   void close(std::uint32_t index, CloseReason reason);
+  void close_unhealthy(std::uint32_t index, Instant now);
+  void prove(Connection& connection, Instant now);
   void forget(std::uint32_t index);
   void release_claims(Connection& connection);
   void evict_oldest_idle();

@@ -28,6 +28,7 @@ void LeasePool::set_wake(Instant now) {
   const bool may_start_check = checking_.size() < config_.max_checking;  // else the end of one wakes us
   for (auto i = idle_.front(); i != no_index; i = connections_[i].next) {
     by(connections_[i].retire_at);
+    if (!connections_[i].is_proven) by(connections_[i].created_at + proving_time);
     if (may_start_check) by(check_due(connections_[i]));
   }
   if (phase_ == Phase::draining) by(drain_deadline_);
@@ -72,9 +73,11 @@ void LeasePool::time_out_work(Instant now) {
 
 void LeasePool::retire_and_check_idle(Instant now) {
   for (auto i = idle_.back(); i != no_index;) {  // longest unused first
-    const Connection& connection = connections_[i];
+    Connection& connection = connections_[i];
     const std::uint32_t next = connection.prev;
-    if (connection.retire_at <= now) {
+    const bool stays = connection.retire_at > now;
+    if (stays && !connection.is_proven && connection.created_at + proving_time <= now) prove(connection, now);
+    if (!stays) {
       note_retirement(connection, now);
       idle_.erase(connections_, i);
       close(i, connections_[i].expires_at <= now ? CloseReason::lifetime : CloseReason::idle);
@@ -118,9 +121,9 @@ void LeasePool::finish_check(std::uint32_t index, bool is_healthy, Instant now) 
   wake_by(now);  // the next check that is due may start
   if (!is_healthy) {
     ++counters_.failed_checks;
-    close(index, CloseReason::unhealthy);
-    return;
+    return close_unhealthy(index, now);
   }
+  if (!connection.is_proven) prove(connection, now);
   if (const auto reason = reason_to_go(connection, now)) return close(index, *reason);
   if (connection.retire_at <= now) return close(index, CloseReason::idle);
   if (leave_standby(index, now)) return;
@@ -159,7 +162,7 @@ void LeasePool::died(ConnectionHandle handle, Instant now) {
     case ConnectionState::checking: checking_.erase(connections_, handle.index); break;
     default: return;
   }
-  close(handle.index, CloseReason::unhealthy);
+  close_unhealthy(handle.index, now);
   wake_by(now);
   pump(now);
 }

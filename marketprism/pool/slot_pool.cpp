@@ -155,8 +155,13 @@ void SlotPool::subscribed(SlotConnection connection, StreamHandle handle, Instan
 
 void SlotPool::confirm(std::uint32_t index, Slot& slot, Instant now) {
   Stream& stream = streams_[index];
+  Connection& connection = connections_[slot.connection];
   slot.phase = SlotPhase::up;
-  ++connections_[slot.connection].up;
+  ++connection.up;
+  if (!std::exchange(connection.is_proven, true)) {
+    rounds_.succeeded(connection.attempt, now);
+    wake_by(now);  // the pause between dials has ended
+  }
   stream.last_message = now;
   if (&slot == &stream.successor) return take_over(index, now);
   ++streams_up_;

@@ -85,6 +85,9 @@ struct SlotStats {
 /// and keeps the rate of control messages of each connection. `min_size` plays no part; a rotation may exceed max_size
 /// by one connection.
 ///
+/// A connection is of use once it has confirmed a stream. One that ends before counts as a failed dial of its endpoint:
+/// the next endpoint is tried, then comes a pause, and the endpoint may be ejected.
+///
 /// When an endpoint of better priority is usable again, connections to worse ones are replaced in the same way, one at
 /// a time.
 ///
@@ -197,6 +200,7 @@ class SlotPool {
 
   struct Connection : SlabLinks {
     bool is_up = false;
+    bool is_proven = false;                // it has confirmed a stream
     bool is_surplus = false;               // over max_size after a resize: its streams move away, it takes no more
     CloseReason replaced_for{};            // retiring: why
     std::uint32_t replaced_by = no_index;  // retiring: the connection that takes over; it takes no more streams itself
@@ -259,6 +263,7 @@ class SlotPool {
   void close(std::uint32_t index, CloseReason reason);
   void forget(std::uint32_t index);
   void drop_connection(std::uint32_t index, CloseReason reason, std::string_view why, Instant now);
+  [[nodiscard]] bool has_failed_endpoint(const Connection& connection, CloseReason reason) const;
   void begin_rotation(std::uint32_t index, CloseReason why, Instant now);
   [[nodiscard]] std::uint32_t room_for(std::uint32_t index) const;
   void carry_over(std::uint32_t from, std::uint32_t to, Instant now);

@@ -92,7 +92,6 @@ bool SlotPool::dialed(SlotConnection handle, Instant now) {
   ++counters_.dials;
   ++counters_.created;
   connects_.add((now - connection->created_at).count());
-  rounds_.succeeded(connection->attempt, now);
   connection->is_up = true;
   connection->created_at = connection->unused_since = now;
   connection->expires_at = lifetime_end(now);
@@ -156,6 +155,8 @@ void SlotPool::lost(SlotConnection handle, Instant now) {
 // All streams of the connection lose their slot on it; one that was about to move goes on where it was to go.
 void SlotPool::drop_connection(std::uint32_t index, CloseReason reason, std::string_view why, Instant now) {
   Connection& connection = connections_[index];
+  const DialRounds::Attempt attempt = connection.attempt;
+  const bool has_failed = has_failed_endpoint(connection, reason);
   if (connection.replaced_by != no_index) unlink_rotation(index);
   if (connection.replaces != no_index) give_up_rotation(connection.replaces, now);
   while (!connection.slots.empty()) {
@@ -174,7 +175,26 @@ void SlotPool::drop_connection(std::uint32_t index, CloseReason reason, std::str
     await_room(stream_index, 0, now);
   }
   close(index, reason);
+  if (has_failed) {
+    rounds_.failed(attempt,
+                   Error{ErrorCode::connection_closed,
+                         endpoints()[attempt.endpoint].name() + " confirmed no stream before the connection ended",
+                         false, nullptr},
+                   now);
+  }
   wake_by(now);
+}
+
+// It ended before it was of any use. Where streams are merely not confirmed, though other connections to the endpoint
+// carry some, the streams are to blame.
+bool SlotPool::has_failed_endpoint(const Connection& connection, CloseReason reason) const {
+  if (connection.is_proven) return false;
+  if (reason == CloseReason::broken) return true;
+  for (std::uint32_t i = 0; i < connections_.end(); ++i) {
+    const Connection& other = connections_[i];
+    if (other.id != 0 && other.up > 0 && other.attempt.endpoint == connection.attempt.endpoint) return false;
+  }
+  return true;
 }
 
 void SlotPool::close(std::uint32_t index, CloseReason reason) {

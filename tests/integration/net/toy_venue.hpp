@@ -33,6 +33,8 @@ class Venue {
   [[nodiscard]] std::size_t open() const { return subscribed_.size(); }
   /// Cuts each connection, without a close frame, when it is that old.
   void cut_after(Nanoseconds age) { cut_after_ = age; }
+  /// Cuts each connection before it is asked for anything.
+  void cut_at_once() { cuts_at_once_ = true; }
   [[nodiscard]] int cuts() const { return cuts_; }
   /// Pings each connection.
   void ping_every(Nanoseconds interval) { ping_every_ = interval; }
@@ -91,6 +93,7 @@ class Venue {
   Task<> serve(WebSocketConnection& connection) {
     subscribed_[&connection];
     ++accepted_;
+    if (cuts_at_once_) connection.cancel();
     if (ping_every_.count() > 0) loop_.spawn(ping(&connection));
     Cut cut{*this, connection};
     async::Timer timer([](void* self) { static_cast<Cut*>(self)->make(); }, &cut);
@@ -136,6 +139,7 @@ class Venue {
   HttpServer server_;
   std::uint16_t port_ = 0;
   Nanoseconds cut_after_{0};
+  bool cuts_at_once_ = false;
   Nanoseconds ping_every_{0};
   Nanoseconds pause_{0};
   int sent_ = 0;

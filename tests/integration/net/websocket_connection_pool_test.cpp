@@ -38,6 +38,20 @@ TEST_P(WebSocketConnectionPoolTest, BringsStreamsBackAfterACut) {
   EXPECT_EQ(pool->slot_stats().interrupted, 5U);
 }
 
+// The first venue upgrades every connection and cuts it before it has answered anything.
+TEST_P(WebSocketConnectionPoolTest, LeavesAVenueThatUpgradesAndCuts) {
+  const auto broken = make_venue();
+  broken->cut_at_once();
+  const auto venue = make_venue();
+  WebSocketConnectionPool pool(loop, options_, {url(*broken), url(*venue)}, handler_);
+  handler_.pool = &pool;
+  pool.start();
+  EXPECT_TRUE(pool.subscribe("s"));
+  until([&] { return handler_.up.size() == 1; });
+  EXPECT_EQ(venue->subscribed().size(), 1U);
+  EXPECT_GE(broken->accepted(), 1);
+}
+
 TEST_P(WebSocketConnectionPoolTest, RotatesWithoutABreak) {
   const auto venue = make_venue();
   const auto pool = make_pool(*venue);

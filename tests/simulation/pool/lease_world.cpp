@@ -175,6 +175,16 @@ void LeaseWorld::do_tick() {
   is_ticking_ = true;
   pool_->tick(now_);
   require(pool_->wake_at() > now_, "a tick leaves something for another at once");
+  if (is_draining_) return;
+  std::vector<pool::ConnectionHandle> ripe;
+  for (const Wire& any : wires_) {
+    if (any.state == Wire::unused && !any.is_proven && now_ - any.up_since >= 1s) ripe.push_back(any.handle);
+  }
+  if (ripe.empty()) return;
+  take_actions();  // some may have been retired
+  for (const auto handle : ripe) {
+    if (Wire* proven = wire(handle)) prove(*proven);
+  }
 }
 
 void LeaseWorld::do_acquire(const Step& step) {
@@ -246,7 +256,6 @@ void LeaseWorld::end_dial(std::uint32_t which, bool is_ok, bool is_terminal) {
     return;
   }
   ++books_.created;
-  has_failed_since_success_ = false;
   move(*dialed, Wire::unused);
   connects_[dialed->endpoint].sum_ns += (now_ - dialed->since).count();
   ++connects_[dialed->endpoint].count;
@@ -255,7 +264,9 @@ void LeaseWorld::end_dial(std::uint32_t which, bool is_ok, bool is_terminal) {
   require(pool_->dialed(handle, now_), "a wanted connection was refused");
   take_actions();
   // Nothing else can be granted by a dial that ends than the connection it brought.
-  if (books_.acquired > served_before) ++books_.dial_served;
+  if (books_.acquired == served_before) return;
+  ++books_.dial_served;
+  has_failed_since_success_ = false;
 }
 
 void LeaseWorld::end_check(std::uint32_t which, bool is_ok) {
@@ -264,14 +275,36 @@ void LeaseWorld::end_check(std::uint32_t which, bool is_ok) {
   ++books_.health_checks;
   books_.failed_checks += is_ok ? 0 : 1;
   move(*checked, Wire::unused);
+  const bool is_young = is_unproven_and_young(*checked);
+  const std::uint32_t endpoint = checked->endpoint;
+  if (is_ok && !checked->is_proven) prove(*checked);
   pool_->checked(checked->handle, is_ok, now_);
+  if (!is_ok && is_young) expect_failure_of(endpoint);
 }
 
 void LeaseWorld::do_die(std::uint32_t which) {
   Wire* dead = pick(which, {Wire::unused, Wire::held, Wire::checking});
   if (dead == nullptr) return;
   if (dead->state == Wire::held) move(*dead, Wire::dead_in_hand);
+  const bool is_young = is_unproven_and_young(*dead);
+  const std::uint32_t endpoint = dead->endpoint;
   pool_->died(dead->handle, now_);
+  if (is_young) expect_failure_of(endpoint);
+}
+
+void LeaseWorld::prove(Wire& proven) {
+  proven.is_proven = true;
+  has_failed_since_success_ = false;
+}
+
+bool LeaseWorld::is_unproven_and_young(const Wire& any) const { return !any.is_proven && now_ - any.up_since < 1s; }
+
+// A connection that ended before it was of any use is as good as a dial that failed.
+void LeaseWorld::expect_failure_of(std::uint32_t endpoint) {
+  has_failed_since_success_ = true;
+  const pool::EndpointSet& set = pool_->endpoints();
+  require(set.consecutive_failures(endpoint) > 0 || set.is_ejected(endpoint, now_),
+          "a connection that ended before it was of use did not count against its endpoint");
 }
 
 // What comes too late, or twice, must change nothing.

@@ -84,8 +84,9 @@ class LeaseWorld {
     bool is_stuck = false;  // its dial or check hangs
     bool is_half_open = false;
     bool has_been_used = false;
-    Instant since{};    // of dialing or holding
-    Instant give_up{};  // dialing: when the pool must have given up
+    bool is_proven = false;  // lent, well checked, or open for a second at a tick
+    Instant since{};         // of dialing or holding
+    Instant give_up{};       // dialing: when the pool must have given up
     Instant up_since{};
     Instant last_used{};  // when it came up or was returned
   };
@@ -110,6 +111,9 @@ class LeaseWorld {
   void end_dial(std::uint32_t which, bool is_ok, bool is_terminal);
   void end_check(std::uint32_t which, bool is_ok);
   void do_die(std::uint32_t which);
+  void prove(Wire& proven);
+  [[nodiscard]] bool is_unproven_and_young(const Wire& any) const;
+  void expect_failure_of(std::uint32_t endpoint);
   void do_stale(const Step& step);
   void do_resize(const Step& step);
   void do_reconfigure(const Step& step);

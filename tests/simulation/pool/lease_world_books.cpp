@@ -135,6 +135,7 @@ void LeaseWorld::on(const pool::Close& action) {
   if (closed->state == Wire::checking && action.reason == CloseReason::unhealthy && is_ticking_) {
     ++books_.health_checks;
     ++books_.failed_checks;
+    has_failed_since_success_ |= !closed->is_proven;
   }
   if (action.reason == CloseReason::lifetime) {
     const auto least =
@@ -185,7 +186,7 @@ void LeaseWorld::lend(Wire& lent, Instant asked_at) {
     const Connects& measured = connects_[lent.endpoint];
     saved_ns_ += measured.count == 0 ? 0 : measured.sum_ns / measured.count;
   }
-  lent.has_been_used = true;
+  lent.has_been_used = lent.is_proven = true;
 }
 
 void LeaseWorld::on(const pool::Grant& action) {

@@ -132,7 +132,12 @@ void SlotWorld::perform(const Step& step) {
         Wire* lost = up[step.a % up.size()];
         lost->asked.clear();
         lost->confirmed.clear();
+        const std::uint32_t endpoint = lost->endpoint;
+        const bool was_proven = lost->is_proven;
         pool_->lost(lost->handle, now_);
+        const pool::EndpointSet& set = pool_->endpoints();
+        require(was_proven || set.consecutive_failures(endpoint) > 0 || set.is_ejected(endpoint, now_),
+                "a connection that ended before it was of use did not count against its endpoint");
       }
       return;
     case closing:

@@ -48,6 +48,7 @@ class SlotWorld {
     std::uint32_t endpoint = 0;
     Instant give_up{};  // connecting: when the pool must have given up
     bool is_up = false;
+    bool is_proven = false;             // a stream came up on it
     std::set<std::uint64_t> asked;      // ids of streams: sent, not answered
     std::set<std::uint64_t> confirmed;  // what the venue sends on it
     std::vector<Instant> sent;          // control messages

@@ -96,6 +96,7 @@ void SlotWorld::on(const pool::StreamUp& action) {
   require(carrier != wires_.end() && carrier->second.confirmed.contains(action.stream.id),
           "up without the venue's word");
   if (up == nullptr) return;
+  if (carrier != wires_.end()) carrier->second.is_proven = true;
   require(up->carrier == action.previous.id, "a move from a connection that did not carry the stream");
   stream_books_.moved += action.previous ? 1 : 0;
   if (action.previous)

@@ -104,6 +104,65 @@ TEST_F(LeasePoolEndpointsTest, ASingleEndpointIsDialledAgainAfterAFailedRequest)
   EXPECT_EQ(dials_.size(), 1U);
 }
 
+TEST_F(LeasePoolEndpointsTest, AServerThatAcceptsAndClosesIsDialledWithPauses) {
+  config_.min_size = 1;
+  config_.dial_backoff = {100ms, 5s, 0ms};
+  pool();
+  int dials = 0;
+  for (const Instant end = now_ + 60s; now_ < end; pass(1ms)) {
+    if (dials_.empty()) continue;
+    ++dials;
+    const ConnectionHandle accepted = finish_dial(0s);
+    pool().died(accepted, now_);
+    take();
+  }
+  EXPECT_GT(dials, 10);
+  EXPECT_LT(dials, 100);  // 60 s of pauses of up to 5 s, half of that in the mean
+}
+
+TEST_F(LeasePoolEndpointsTest, TheNextEndpointIsTriedWhenOneAcceptsAndCloses) {
+  config_.min_size = 1;
+  config_.failback_interval = 0s;
+  endpoints_ = {primary(), standby()};
+  pool();
+  ASSERT_EQ(dials_.size(), 1U);
+  EXPECT_EQ(dials_[0].endpoint, 0U);
+  pool().died(finish_dial(), now_);
+  EXPECT_EQ(pool().endpoints().consecutive_failures(0), 1U);
+  take();
+  ASSERT_EQ(dials_.size(), 1U);  // without a pause
+  EXPECT_EQ(dials_[0].endpoint, 1U);
+  const ConnectionHandle second = finish_dial();
+  EXPECT_FALSE(pool().endpoints().is_proven(1));
+  pass(1s);
+  EXPECT_TRUE(pool().endpoints().is_proven(1));  // it has stayed open
+  pool().died(second, now_);
+  take();
+  ASSERT_EQ(dials_.size(), 1U);
+  EXPECT_EQ(pool().endpoints().consecutive_failures(1), 0U);
+}
+
+TEST_F(LeasePoolEndpointsTest, AUseOrAGoodCheckProvesAnEndpoint) {
+  config_.min_size = 1;
+  config_.health_check_interval = 100ms;
+  endpoints_ = {primary(), standby()};
+  pool();
+  const ConnectionHandle first = finish_dial();
+  EXPECT_FALSE(pool().endpoints().is_proven(0));
+  EXPECT_EQ(pool().try_acquire(now_), first);
+  EXPECT_TRUE(pool().endpoints().is_proven(0));
+  Random random(1);
+  pool().endpoints().failed(0, now_, random);
+  pool().release_broken(first, now_);
+  take();
+  finish_dial();
+  EXPECT_FALSE(pool().endpoints().is_proven(0));
+  pass(300ms);
+  ASSERT_EQ(checks_.size(), 1U);
+  pool().checked(checks_[0], true, now_);
+  EXPECT_TRUE(pool().endpoints().is_proven(0));
+}
+
 TEST_F(LeasePoolEndpointsTest, AFullPoolReturnsToThePrimaryAsLeasesEnd) {
   config_.max_size = 1;
   const ConnectionHandle held = lease_from(1);

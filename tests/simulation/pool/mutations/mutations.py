@@ -73,6 +73,10 @@ MUTATIONS = [
              "    wake_by(now + spare_permit_look);\n", ""),
     Mutation("give a connection up before it has served its waiter", "lease_pool.cpp",
              "const bool has_served = connection.uses > 0 && now", "const bool has_served = now"),
+    Mutation("take a dial for a success before the connection is of use", "slot_pool_connections.cpp",
+             "  if (connection.is_proven) return false;\n", "  if (connection.is_up) return false;\n"),
+    Mutation("dial again at once when a server accepts and closes", "lease_pool.cpp",
+             "  const bool has_failed = !connection.is_proven;", "  const bool has_failed = connection.id == 0;"),
     Mutation("stay on the standby", "lease_pool_endpoints.cpp", "  while (dials_back_ > 0) {", "  while (dials_back_ > 64) {"),
     Mutation("deliver a stream after its end", "slot_pool.cpp",
              "if (stream == nullptr || stream->is_ending || connections_.find(connection) == nullptr) return;\n"
