@@ -128,8 +128,8 @@ class WebSocketConnectionPool {
   Task<Result<WebSocketLease>> acquire(Nanoseconds timeout = Nanoseconds(0),
                                        std::source_location where = std::source_location::current());
 
-  /// Ends all streams and closes all connections in order, until `deadline` at most; leases may end until then. The
-  /// number of leases that were left.
+  /// Ends all streams, gives dials up and closes all connections in order; what has not ended by `deadline` is cut, and
+  /// nothing of the pool runs on. Leases may end until then. The number of leases that were left.
   Task<std::size_t> drain(Instant deadline);
 
   /// Of the connections that carry streams.

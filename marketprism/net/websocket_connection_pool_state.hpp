@@ -1,10 +1,12 @@
 #pragma once
-// The inside of WebSocketConnectionPool; included by its .cpp only.
+// The inside of WebSocketConnectionPool; included by its .cpp files only.
 #include <memory>
 #include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
+
+#include <boost/asio/cancellation_signal.hpp>
 
 #include "marketprism/net/websocket_connection_pool.hpp"
 #include "marketprism/net/websocket_leases.hpp"
@@ -38,6 +40,16 @@ struct WebSocketConnectionPool::State : std::enable_shared_from_this<State> {
     bool has_ended = false;
     std::shared_ptr<Connection> predecessor;  // is not read on before that one has said all
     Instant held_until = Instant::min();      // nor before this
+  };
+  struct Dialing {
+    SlotConnection slot;
+    std::shared_ptr<boost::asio::cancellation_signal> stop;
+    bool is_aborted = false;
+  };
+  /// At the end of each of the pool's tasks, on its frame.
+  struct TaskEnd {
+    State& state;
+    ~TaskEnd() { --state.tasks; }
   };
   struct Request {
     std::int64_t id = 0;
@@ -84,8 +96,8 @@ struct WebSocketConnectionPool::State : std::enable_shared_from_this<State> {
     if (wake != Instant::max()) loop.timers().arm(timer, std::max(wake, loop.now()));
   }
 
-  void carry_out(const pool::SlotDial& dial) { loop.spawn(run(shared_from_this(), dial)); }
-  void carry_out(const pool::SlotAbortDial&) {}  // a late answer is refused by the state machine
+  void carry_out(const pool::SlotDial& what) { begin_dial(what); }
+  void carry_out(const pool::SlotAbortDial& what) { abort_dial(what.connection); }
   void carry_out(const pool::SlotClose& close) {
     const auto found = connections.find(close.connection.id);
     if (found == connections.end()) return;
@@ -177,7 +189,12 @@ struct WebSocketConnectionPool::State : std::enable_shared_from_this<State> {
     connections.erase(connection.slot.id);
   }
 
-  static Task<> run(std::shared_ptr<State> self, pool::SlotDial dial);
+  static std::vector<pool::Endpoint> endpoints_of(const std::vector<wire::Url>& urls);
+  void begin_dial(const pool::SlotDial& what);
+  void abort_dial(SlotConnection slot);
+  static Task<> dial(std::shared_ptr<State> self, pool::SlotDial what);
+  static Task<> read(std::shared_ptr<State> self, std::shared_ptr<Connection> connection);
+  static Task<> wait_for_end(std::shared_ptr<State> self, Instant deadline);
   static Task<> say_goodbye(std::shared_ptr<State> self, std::shared_ptr<Connection> connection,
                             pool::CloseReason reason);
   static Task<> wait_until_released(std::shared_ptr<State> self, std::shared_ptr<Connection> connection);
@@ -198,6 +215,8 @@ struct WebSocketConnectionPool::State : std::enable_shared_from_this<State> {
   std::unordered_map<std::uint64_t, std::string> names;                              // of streams, by the handle's id
   std::unordered_map<std::string, StreamHandle, NameHash, std::equal_to<>> streams;  // looked up by views too
   std::vector<Request> requests;                                                     // oldest first
+  std::vector<Dialing> dialing;
+  std::size_t tasks = 0;                  // dials and readers
   std::shared_ptr<Connection> successor;  // whose acknowledgement is being carried out
   std::int64_t next_id = 1;
   std::uint32_t last_number = 0;

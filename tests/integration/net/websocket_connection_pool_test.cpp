@@ -6,6 +6,8 @@
 
 #include "marketprism/net/connection_pool_manager.hpp"
 #include "marketprism/net/websocket_connector.hpp"
+#include "tests/integration/net/open_files.hpp"
+#include "tests/integration/net/raw_peer.hpp"
 #include "tests/integration/net/toy_venue.hpp"
 
 namespace marketprism::net {
@@ -163,6 +165,46 @@ TEST_P(WebSocketConnectionPoolTest, DrainSaysGoodbye) {
   EXPECT_EQ(handler_.ended.size(), 1U);
   EXPECT_EQ(pool->subscribe("t").error().code, ErrorCode::closed);
   until([&] { return venue->open() == 0; });
+}
+
+// The peer accepts and never answers the handshake: the dial, and its socket, end with the pool.
+TEST_P(WebSocketConnectionPoolTest, ARemovedPoolLeavesNoDialBehind) {
+  RawPeer mute(loop, [](Socket& socket) -> Task<> { co_await read_to_end(socket); });
+  const std::size_t before = open_sockets();
+  ConnectionPoolManager pools(loop);
+  const std::string where = (GetParam() ? "wss://localhost:" : "ws://127.0.0.1:") + std::to_string(mute.port());
+  const auto added = pools.add_websocket(options_, {wire::parse_url(where).value()}, handler_);
+  ASSERT_TRUE(added);
+  EXPECT_TRUE((*added)->subscribe("s"));
+  until([&] { return mute.connections() == 1; });
+  EXPECT_EQ(run(pools.remove("venue", 2s)).value(), 0U);
+  EXPECT_LE(open_sockets(), before + 1);  // the peer's end may not have noticed yet
+  until([&] { return open_sockets() == before; });
+}
+
+TEST_P(WebSocketConnectionPoolTest, ADestroyedPoolLeavesNoDialBehind) {
+  RawPeer mute(loop, [](Socket& socket) -> Task<> { co_await read_to_end(socket); });
+  const std::size_t before = open_sockets();
+  const std::string where = (GetParam() ? "wss://localhost:" : "ws://127.0.0.1:") + std::to_string(mute.port());
+  auto pool =
+      std::make_unique<WebSocketConnectionPool>(loop, options_, std::vector{wire::parse_url(where).value()}, handler_);
+  pool->start();
+  EXPECT_TRUE(pool->subscribe("s"));
+  until([&] { return mute.connections() == 1; });
+  pool.reset();
+  until([&] { return open_sockets() == before; });
+}
+
+// A venue that does not answer the goodbye holds nothing up for longer than it may.
+TEST_P(WebSocketConnectionPoolTest, DrainCutsWhatHasNotEndedByItsDeadline) {
+  options_.close_timeout = 3600s;
+  const auto venue = make_venue();
+  venue->pause_after_first_request(3s);
+  const auto pool = make_pool(*venue);
+  EXPECT_TRUE(pool->subscribe("s"));
+  until([&] { return handler_.up.size() == 1; });
+  EXPECT_EQ(run(pool->drain(loop.refresh_now() + 20ms)), 0U);
+  EXPECT_EQ(handler_.closed_by_us, 1);
 }
 
 using LeasedPool = ConnectionPool<WebSocketConnectionPtr, WebSocketConnector>;

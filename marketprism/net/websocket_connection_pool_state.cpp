@@ -1,0 +1,209 @@
+// How the tasks of a WebSocketConnectionPool dial, read and say goodbye.
+#include "marketprism/net/websocket_connection_pool_state.hpp"
+
+#include <algorithm>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/this_coro.hpp>
+
+namespace marketprism::net {
+namespace {
+
+using pool::SlotConnection;
+using pool::StreamHandle;
+
+pool::Endpoint endpoint_of(const wire::Url& url) {
+  return {.host = url.host, .port = url.port, .is_tls = url.is_secure(), .target = url.target()};
+}
+
+pool::PoolConfig lease_config(const WebSocketPoolOptions& options) {
+  pool::PoolConfig config = options.leases.value_or(options.connections);
+  if (!options.leases) config.min_size = 0;
+  config.name = options.connections.name + " leases";
+  config.type = pool::PoolType::websocket;
+  return config;
+}
+
+WebSocketConnector lease_connector(EventLoop& loop, const WebSocketPoolOptions& options) {
+  WebSocketConnectTarget target;
+  target.tls = options.tls;
+  target.route = options.route;
+  return WebSocketConnector(loop, std::move(target), options.websocket, options.close_timeout);
+}
+
+}  // namespace
+
+std::vector<pool::Endpoint> WebSocketConnectionPool::State::endpoints_of(const std::vector<wire::Url>& urls) {
+  std::vector<pool::Endpoint> endpoints;
+  for (const wire::Url& url : urls) {
+    endpoints.push_back(endpoint_of(url));
+    endpoints.back().priority = static_cast<std::uint32_t>(endpoints.size() - 1);
+  }
+  return endpoints;
+}
+
+WebSocketConnectionPool::State::State(EventLoop& event_loop, WebSocketPoolOptions pool_options,
+                                      const std::vector<wire::Url>& endpoint_urls,
+                                      WebSocketStreamHandler& stream_handler)
+    : loop(event_loop),
+      options(std::move(pool_options)),
+      urls(endpoint_urls),
+      handler(stream_handler),
+      slots(options.connections, options.slots, endpoints_of(endpoint_urls)),
+      leases(event_loop, lease_config(options), endpoints_of(endpoint_urls), lease_connector(event_loop, options)),
+      timer(&State::on_timer, this) {}
+
+std::shared_ptr<WebSocketConnectionPool::State::Connection> WebSocketConnectionPool::State::add_connection(
+    SlotConnection slot, std::unique_ptr<WebSocketConnection> socket) {
+  auto connection = std::make_shared<Connection>();
+  connection->slot = slot;
+  connection->number = options.next_connection ? options.next_connection() : ++last_number;
+  connection->socket = std::move(socket);
+  connection->pinged_at = loop.now();
+  connections.emplace(slot.id, connection);
+  by_number.emplace(connection->number, connection);
+  return connection;
+}
+
+// Each dial has its own cancellation. `keep` owns it, since Asio uses the slot until the very end of the task.
+void WebSocketConnectionPool::State::begin_dial(const pool::SlotDial& what) {
+  auto stop = std::make_shared<boost::asio::cancellation_signal>();
+  dialing.push_back({what.connection, stop});
+  ++tasks;
+  boost::asio::co_spawn(
+      loop.context(), dial(shared_from_this(), what),
+      boost::asio::bind_cancellation_slot(stop->slot(), [keep = stop](const std::exception_ptr& error) {
+        if (error) std::rethrow_exception(error);
+      }));
+}
+
+void WebSocketConnectionPool::State::abort_dial(SlotConnection slot) {
+  const auto found = std::ranges::find(dialing, slot, &Dialing::slot);
+  if (found == dialing.end()) return;
+  found->is_aborted = true;
+  const auto stop = found->stop;  // the dial may end, and leave the list, inside the call
+  stop->emit(boost::asio::cancellation_type::terminal);
+}
+
+Task<> WebSocketConnectionPool::State::dial(std::shared_ptr<State> self, pool::SlotDial what) {
+  co_await boost::asio::this_coro::throw_if_cancelled(false);
+  const TaskEnd end{*self};
+  const wire::Url url = self->urls[what.endpoint];
+  WebSocketConnectTarget target;
+  target.url = url;
+  target.tls = self->options.tls;
+  target.route = self->options.route;
+  auto connected =
+      co_await WebSocketConnection::connect(self->loop, std::move(target), what.deadline, self->options.websocket);
+  const auto entry = std::ranges::find(self->dialing, what.connection, &Dialing::slot);
+  const bool is_aborted = entry->is_aborted;
+  self->dialing.erase(entry);
+  if (self->is_gone || is_aborted) co_return;
+  const Instant now = self->loop.refresh_now();
+  if (!connected) {
+    self->handler.on_dial_failed(connected.error());
+    self->slots.dial_failed(what.connection, std::move(connected.error()), now);
+    self->pump();
+    co_return;
+  }
+  if (!self->slots.dialed(what.connection, now)) co_return;
+  const auto connection = self->add_connection(what.connection, std::move(*connected));
+  self->handler.on_open(connection->number, url);
+  for (const std::string& text : self->handler.greeting()) self->send(*connection, text);
+  self->pump();
+  ++self->tasks;
+  self->loop.spawn(read(self, connection));  // a task of its own: reads need no cancellation slot
+}
+
+Task<> WebSocketConnectionPool::State::read(std::shared_ptr<State> self, std::shared_ptr<Connection> connection) {
+  const TaskEnd end{*self};
+  const bool is_lost = co_await read_until_end(self, connection);
+  if (!is_lost || self->is_gone) co_return;
+  connection->is_closing = true;
+  self->forget(*connection);
+  self->past.add(connection->socket->statistics());
+  self->handler.on_close(connection->number, connection->socket->close_code(), connection->socket->close_reason(),
+                         false);
+  self->slots.lost(connection->slot, self->loop.now());
+  self->pump();
+}
+
+// After the drain has begun: until nothing of the pool runs. What has not ended by the deadline is cut.
+Task<> WebSocketConnectionPool::State::wait_for_end(std::shared_ptr<State> self, Instant deadline) {
+  const Instant give_up = detail::deadline_after(deadline, std::chrono::seconds(1));
+  while (self->tasks > 0 || !self->closing.empty()) {
+    const Instant now = self->loop.refresh_now();
+    if (now >= give_up) co_return;
+    if (now >= deadline) {
+      const auto left = self->closing;  // each may leave the list inside its call
+      for (const auto& connection : left) connection->socket->cancel();
+    }
+    // A cancellation is lost on an operation that has just ended, so it comes again for the next one.
+    const std::vector<Dialing> open = self->dialing;
+    for (const Dialing& one : open) one.stop->emit(boost::asio::cancellation_type::terminal);
+    co_await self->loop.sleep_for(std::chrono::milliseconds(2));
+  }
+}
+
+/// True if the connection ended by itself, false if we closed it.
+Task<bool> WebSocketConnectionPool::State::read_until_end(std::shared_ptr<State> self,
+                                                          std::shared_ptr<Connection> connection) {
+  for (;;) {
+    connection->is_being_read = true;
+    const Result<> read = co_await connection->socket->read_some();
+    connection->is_being_read = false;
+    for (;;) {
+      if (connection->held_until != Instant::min()) co_await wait_until_released(self, connection);
+      const auto message = connection->socket->next_message();
+      if (!message) break;
+      // While we say goodbye somebody must go on reading: that is how the peer's answer is seen.
+      if (!connection->is_muted && !self->is_gone) self->handler.on_message(connection->number, *message);
+    }
+    if (self->is_gone) co_return false;
+    if (!connection->is_closing) self->pump();
+    if (!read) co_return !connection->is_closing;
+  }
+}
+
+/// What the peer sends meanwhile stays in the socket.
+Task<> WebSocketConnectionPool::State::wait_until_released(std::shared_ptr<State> self,
+                                                           std::shared_ptr<Connection> connection) {
+  const auto is_held = [&] {
+    const bool is_alone = connection->predecessor && connection->predecessor->has_ended;
+    return !is_alone && !self->is_gone && !connection->is_muted && self->loop.refresh_now() < connection->held_until;
+  };
+  while (is_held()) co_await self->loop.sleep_for(std::chrono::milliseconds(1));
+  connection->predecessor.reset();
+  connection->held_until = Instant::min();
+}
+
+Task<> WebSocketConnectionPool::State::say_goodbye(std::shared_ptr<State> self, std::shared_ptr<Connection> connection,
+                                                   pool::CloseReason reason) {
+  // We drop it, but because it had failed its streams: to them it was lost.
+  if (connection->is_muted)
+    self->handler.on_close(connection->number, WebSocketCloseCode::abnormal, name_of(reason), false);
+  // A connection that is held has one before it to wait for, and then its own messages to deliver; whatever its reader
+  // does, it reads again within `handover_max`. Only then can the close rely on it to see the peer's answer.
+  while (!connection->is_being_read && connection->socket->is_open() && !self->is_gone)
+    co_await self->loop.sleep_for(std::chrono::milliseconds(1));
+  const Instant deadline = self->loop.refresh_now() + self->options.close_timeout;
+  // Closing is best effort: whether the peer answers changes nothing for us.
+  static_cast<void>(co_await connection->socket->close(WebSocketCloseCode::normal, "", deadline));
+  connection->socket->cancel();
+  connection->has_ended = true;
+  if (!connection->is_muted && !self->is_gone)
+    self->handler.on_close(connection->number, WebSocketCloseCode::normal, name_of(reason), true);
+  connection->is_muted = true;
+  self->past.add(connection->socket->statistics());
+  std::erase(self->closing, connection);
+}
+
+/// A stream is acknowledged. Where it comes from a connection that still brings it, that one is let go first.
+void WebSocketConnectionPool::State::confirm(const std::shared_ptr<Connection>& connection, StreamHandle stream) {
+  const SlotConnection carrier = slots.carrier_of(stream);
+  if (!(carrier == connection->slot) && connections.contains(carrier.id)) hold(*connection, handover_pause, nullptr);
+  slots.subscribed(connection->slot, stream, loop.now());
+}
+
+}  // namespace marketprism::net
