@@ -57,12 +57,12 @@ async::Task<int> run(async::EventLoop& loop, net::WebSocketConnectionPool& pool,
 int main(int, char** arguments) {
   async::EventLoop loop;
   net::WebSocketPoolOptions options;
-  options.connections.name = "venue";
-  options.connections.max_size = 4;
-  options.connections.min_size = 0;
-  options.connections.max_lifetime = std::chrono::hours(23);  // the server cuts after 24
-  options.slots.streams_per_connection = 2;
-  options.slots.streams_per_message = 1;
+  options.config.connections.name = "venue";
+  options.config.connections.max_size = 4;
+  options.config.connections.min_size = 0;
+  options.config.connections.max_lifetime = std::chrono::hours(23);  // the server cuts after 24
+  options.config.slots.streams_per_connection = 2;
+  options.config.slots.streams_per_message = 1;
   options.tls = net::TlsContext::make_client().value();
   Handler handler;
   net::WebSocketConnectionPool pool(loop, options, {wire::parse_url(arguments[1]).value()}, handler);

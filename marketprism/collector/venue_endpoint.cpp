@@ -41,22 +41,22 @@ void VenueCollector::Endpoint::on_stream_end(std::string_view name, const std::o
 net::WebSocketPoolOptions VenueCollector::Endpoint::options_of(VenueCollector& owner, std::string_view name) {
   const exchange::Facts& facts = owner.session_.adapter().facts();
   net::WebSocketPoolOptions options;
-  options.connections.name = fmt::format("{} {}", owner.config_.name, name);
-  options.connections.type = pool::PoolType::websocket;
-  options.connections.max_size = 128;
-  options.connections.min_size = 0;
+  options.config.connections.name = fmt::format("{} {}", owner.config_.name, name);
+  options.config.connections.max_size = 128;
+  options.config.connections.min_size = 0;
+  options.config.close_timeout = std::chrono::seconds(2);
   const Nanoseconds lifetime = facts.connection_lifetime;
-  options.connections.max_lifetime = owner.config_.connection_lifetime.count() > 0
-                                         ? Nanoseconds(owner.config_.connection_lifetime)
-                                     : lifetime > std::chrono::minutes(30) ? lifetime - std::chrono::minutes(15)
-                                                                           : lifetime;
+  options.config.connections.max_lifetime = owner.config_.connection_lifetime.count() > 0
+                                                ? Nanoseconds(owner.config_.connection_lifetime)
+                                            : lifetime > std::chrono::minutes(30) ? lifetime - std::chrono::minutes(15)
+                                                                                  : lifetime;
   const std::size_t capacity = owner.config_.streams_per_connection != 0 ? owner.config_.streams_per_connection
                                : facts.streams_per_connection > 0
                                    ? static_cast<std::size_t>(facts.streams_per_connection)
                                    : 500;
-  options.slots.streams_per_connection = capacity;
-  options.slots.streams_per_message = std::min(capacity, static_cast<std::size_t>(facts.streams_per_request));
-  options.slots.messages = rate_of(facts.messages_per_connection);
+  options.config.slots.streams_per_connection = capacity;
+  options.config.slots.streams_per_message = std::min(capacity, static_cast<std::size_t>(facts.streams_per_request));
+  options.config.slots.messages = rate_of(facts.messages_per_connection);
   options.websocket.silence_timeout = facts.silence_max;
   options.tls = owner.around_.tls;
   options.route = owner.route_;

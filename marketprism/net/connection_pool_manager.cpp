@@ -78,12 +78,9 @@ Result<HttpConnectionPool*> ConnectionPoolManager::add_http(HttpPoolOptions opti
 Result<WebSocketConnectionPool*> ConnectionPoolManager::add_websocket(WebSocketPoolOptions options,
                                                                       const std::vector<wire::Url>& urls,
                                                                       WebSocketStreamHandler& handler) {
-  const std::string name = options.connections.name;
+  const std::string name = options.config.connections.name;
   if (auto ok = check_name(name); !ok) return std::unexpected(std::move(ok.error()));
-  pool::WebSocketPoolConfig config;
-  config.connections = options.connections;
-  config.slots = options.slots;
-  if (auto ok = config.validate(); !ok) return std::unexpected(std::move(ok.error()));
+  if (auto ok = options.config.validate(); !ok) return std::unexpected(std::move(ok.error()));
   if (urls.empty()) return fail(ErrorCode::invalid_argument, "pool '" + name + "' has no url to connect to", true);
   auto entry = std::make_unique<WebSocket>(name, loop_, std::move(options), urls, handler);
   auto* pool = &entry->pool;

@@ -11,6 +11,7 @@
 
 #include "marketprism/net/websocket_connection.hpp"
 #include "marketprism/net/websocket_lease.hpp"
+#include "marketprism/pool/pool_config.hpp"
 #include "marketprism/pool/slot_pool.hpp"
 
 namespace marketprism::net {
@@ -43,15 +44,16 @@ class WebSocketStreamHandler {
 };
 
 struct WebSocketPoolOptions {
-  pool::PoolConfig connections;
-  pool::SlotConfig slots;
-  std::optional<pool::PoolConfig> leases;  ///< of connections that are lent; none: as `connections`, but min_size 0
-  WebSocketOptions websocket;
-  TlsContextPtr tls;      ///< needed if an endpoint is wss
-  ConnectRoute route;     ///< DNS cache, proxies
-  std::string ping_text;  ///< sent when nothing came for `ping_text_after`; empty: none
+  pool::WebSocketPoolConfig config;
+  std::optional<pool::PoolConfig> leases;  ///< of connections that are lent; none: as `config.connections`, min_size 0
+  WebSocketOptions websocket;              ///< limits of a connection; its pings are those of `config`
+  TlsContextPtr tls;                       ///< needed if an endpoint is wss
+  ConnectRoute route;                      ///< DNS cache, proxies
+  std::vector<std::string> subprotocols;   ///< offered, the preferred one first
+  std::optional<wire::DeflateOptions> deflate;  ///< offer permessage-deflate
+  wire::HttpHeaders headers;                    ///< of the handshake: User-Agent, Origin, …
+  std::string ping_text;                        ///< sent when nothing came for `ping_text_after`; empty: none
   Nanoseconds ping_text_after{};
-  Nanoseconds close_timeout = std::chrono::seconds(2);
   /// The number of the next connection; none: counted from 1. Several pools may share a count.
   std::function<std::uint32_t()> next_connection;
 };

@@ -18,18 +18,34 @@ pool::Endpoint endpoint_of(const wire::Url& url) {
 }
 
 pool::PoolConfig lease_config(const WebSocketPoolOptions& options) {
-  pool::PoolConfig config = options.leases.value_or(options.connections);
+  pool::PoolConfig config = options.leases.value_or(options.config.connections);
   if (!options.leases) config.min_size = 0;
-  config.name = options.connections.name + " leases";
+  config.name = options.config.connections.name + " leases";
   config.type = pool::PoolType::websocket;
   return config;
 }
 
-WebSocketConnector lease_connector(EventLoop& loop, const WebSocketPoolOptions& options) {
+// All but the url.
+WebSocketConnectTarget target_of(const WebSocketPoolOptions& options) {
   WebSocketConnectTarget target;
   target.tls = options.tls;
   target.route = options.route;
-  return WebSocketConnector(loop, std::move(target), options.websocket, options.close_timeout);
+  target.subprotocols = options.subprotocols;
+  target.deflate = options.deflate;
+  target.headers = options.headers;
+  return target;
+}
+
+WebSocketConnector lease_connector(EventLoop& loop, const WebSocketPoolOptions& options) {
+  return WebSocketConnector(loop, target_of(options), options.websocket, options.config.close_timeout);
+}
+
+// What is said in two places counts where the pool's config says it.
+WebSocketPoolOptions settled(WebSocketPoolOptions options) {
+  options.config.connections.type = pool::PoolType::websocket;
+  options.websocket.ping_interval = options.config.ping_interval;
+  options.websocket.pong_timeout = options.config.pong_timeout;
+  return options;
 }
 
 }  // namespace
@@ -47,10 +63,10 @@ WebSocketConnectionPool::State::State(EventLoop& event_loop, WebSocketPoolOption
                                       const std::vector<wire::Url>& endpoint_urls,
                                       WebSocketStreamHandler& stream_handler)
     : loop(event_loop),
-      options(std::move(pool_options)),
+      options(settled(std::move(pool_options))),
       urls(endpoint_urls),
       handler(stream_handler),
-      slots(options.connections, options.slots, endpoints_of(endpoint_urls)),
+      slots(options.config.connections, options.config.slots, endpoints_of(endpoint_urls)),
       leases(event_loop, lease_config(options), endpoints_of(endpoint_urls), lease_connector(event_loop, options)),
       timer(&State::on_timer, this) {}
 
@@ -90,10 +106,8 @@ Task<> WebSocketConnectionPool::State::dial(std::shared_ptr<State> self, pool::S
   co_await boost::asio::this_coro::throw_if_cancelled(false);
   const TaskEnd end{*self};
   const wire::Url url = self->urls[what.endpoint];
-  WebSocketConnectTarget target;
+  WebSocketConnectTarget target = target_of(self->options);
   target.url = url;
-  target.tls = self->options.tls;
-  target.route = self->options.route;
   auto connected =
       co_await WebSocketConnection::connect(self->loop, std::move(target), what.deadline, self->options.websocket);
   const auto entry = std::ranges::find(self->dialing, what.connection, &Dialing::slot);
@@ -187,7 +201,7 @@ Task<> WebSocketConnectionPool::State::say_goodbye(std::shared_ptr<State> self, 
   // does, it reads again within `handover_max`. Only then can the close rely on it to see the peer's answer.
   while (!connection->is_being_read && connection->socket->is_open() && !self->is_gone)
     co_await self->loop.sleep_for(std::chrono::milliseconds(1));
-  const Instant deadline = self->loop.refresh_now() + self->options.close_timeout;
+  const Instant deadline = self->loop.refresh_now() + self->options.config.close_timeout;
   // Closing is best effort: whether the peer answers changes nothing for us.
   static_cast<void>(co_await connection->socket->close(WebSocketCloseCode::normal, "", deadline));
   connection->socket->cancel();

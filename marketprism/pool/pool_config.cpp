@@ -139,9 +139,8 @@ WebSocketPoolConfig::WebSocketPoolConfig() {
 Result<> WebSocketPoolConfig::validate() const {
   if (auto ok = connections.validate(); !ok) return ok;
   if (auto ok = slots.validate(connections.name); !ok) return ok;
-  return require_positive(
-      connections.name,
-      {{"ping_interval", ping_interval}, {"pong_timeout", pong_timeout}, {"close_timeout", close_timeout}});
+  if (auto ok = require_not_negative(connections.name, {{"ping_interval", ping_interval}}); !ok) return ok;
+  return require_positive(connections.name, {{"pong_timeout", pong_timeout}, {"close_timeout", close_timeout}});
 }
 
 Result<> SlotConfig::validate(const std::string& pool) const {

@@ -94,9 +94,9 @@ struct WebSocketPoolConfig {
 
   PoolConfig connections;
   SlotConfig slots;
-  Nanoseconds ping_interval = std::chrono::seconds(20);
-  Nanoseconds pong_timeout = std::chrono::seconds(10);
-  Nanoseconds close_timeout = std::chrono::seconds(10);
+  Nanoseconds ping_interval = std::chrono::seconds(20);  ///< of our pings; 0: never
+  Nanoseconds pong_timeout = std::chrono::seconds(10);   ///< a connection without an answer by then is dead
+  Nanoseconds close_timeout = std::chrono::seconds(10);  ///< for the goodbye
 
   [[nodiscard]] Result<> validate() const;
 };

@@ -23,12 +23,21 @@ class Venue {
  public:
   explicit Venue(async::EventLoop& loop, TlsContextPtr tls = nullptr)
       : loop_(loop), server_(loop, options(std::move(tls))) {
-    server_.handle_upgrade("/ws", accept_websocket({}, [this](WebSocketConnection& connection,
-                                                              const HttpServerRequest&) { return serve(connection); }));
+    WebSocketServerOptions accepted;
+    accepted.policy = {.subprotocols = {"toy"}, .deflate = wire::DeflateOptions(), .headers = {}};
+    server_.handle_upgrade(
+        "/ws", accept_websocket(
+                   std::move(accepted), [this](WebSocketConnection& connection, const HttpServerRequest& request) {
+                     agreed_.push_back(connection.subprotocol() + (connection.is_compressed() ? " deflate " : " ") +
+                                       std::string(request.head.find("user-agent").value_or("")));
+                     return serve(connection);
+                   }));
     port_ = server_.listen().value();
   }
   HttpServer& server() { return server_; }
   [[nodiscard]] std::uint16_t port() const { return port_; }
+  /// Of each connection: subprotocol, compression, User-Agent.
+  [[nodiscard]] const std::vector<std::string>& agreed() const { return agreed_; }
   [[nodiscard]] int accepted() const { return accepted_; }
   [[nodiscard]] std::size_t open() const { return subscribed_.size(); }
   /// Cuts each connection, without a close frame, when it is that old.
@@ -145,6 +154,7 @@ class Venue {
   int sent_ = 0;
   int cuts_ = 0;
   int accepted_ = 0;
+  std::vector<std::string> agreed_;
   std::string muted_;
   std::map<WebSocketConnection*, std::set<std::string>> subscribed_;
 };
@@ -208,12 +218,12 @@ class ToyHandler final : public WebSocketStreamHandler {
 class WebSocketConnectionPoolTest : public testing::TestWithParam<bool>, public LoopFixture {
  protected:
   WebSocketConnectionPoolTest() {
-    options_.connections.name = "venue";
-    options_.connections.max_size = 4;
-    options_.connections.min_size = 0;
-    options_.connections.dial_backoff = {1ms, 20ms, 0ms};
-    options_.slots.streams_per_connection = 3;
-    options_.slots.messages = {100, 1s, 100};
+    options_.config.connections.name = "venue";
+    options_.config.connections.max_size = 4;
+    options_.config.connections.min_size = 0;
+    options_.config.connections.dial_backoff = {1ms, 20ms, 0ms};
+    options_.config.slots.streams_per_connection = 3;
+    options_.config.slots.messages = {100, 1s, 100};
     if (GetParam()) options_.tls = client_context();
   }
 

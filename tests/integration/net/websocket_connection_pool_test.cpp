@@ -79,7 +79,7 @@ TEST_P(WebSocketConnectionPoolTest, AConnectionGivenUpAsDeadWasLost) {
 
 // A connection that waits for the one before it to say the rest is replaced itself, over and over.
 TEST_P(WebSocketConnectionPoolTest, ReplacesAConnectionThatIsStillTakingOver) {
-  options_.slots.streams_per_message = 3;
+  options_.config.slots.streams_per_message = 3;
   const auto venue = make_venue();
   venue->pause_after_first_request(100ms);
   const auto pool = make_pool(*venue);
@@ -146,8 +146,31 @@ TEST_P(WebSocketConnectionPoolTest, LeasesShareALimitAndCanBeLetGo) {
   EXPECT_EQ(ledger->available(), 1U);
 }
 
+TEST_P(WebSocketConnectionPoolTest, HandshakesAreMadeAsTheOptionsSay) {
+  options_.subprotocols = {"other", "toy"};
+  options_.deflate = wire::DeflateOptions();
+  options_.headers = {{"User-Agent", "test"}};
+  const auto venue = make_venue();
+  const auto pool = make_pool(*venue);
+  EXPECT_TRUE(pool->subscribe("s"));
+  until([&] { return handler_.up.size() == 1; });
+  EXPECT_TRUE(run(pool->acquire()));
+  EXPECT_EQ(venue->agreed(), (std::vector<std::string>{"toy deflate test", "toy deflate test"}));
+  EXPECT_EQ(pool->stats().type, pool::PoolType::websocket);
+  EXPECT_EQ(pool->lease_stats()->type, pool::PoolType::websocket);
+}
+
+TEST(WebSocketPoolOptions, HaveTheStatedDefaults) {
+  const WebSocketPoolOptions options;
+  EXPECT_TRUE(options.config.validate());
+  EXPECT_EQ(options.config.connections.max_size, 20U);
+  EXPECT_EQ(options.config.connections.min_size, 2U);
+  EXPECT_EQ(options.config.connections.type, pool::PoolType::websocket);
+  EXPECT_EQ(options.config.close_timeout, 10s);
+}
+
 TEST_P(WebSocketConnectionPoolTest, ARefusedStreamEnds) {
-  options_.slots.streams_per_message = 1;
+  options_.config.slots.streams_per_message = 1;
   const auto venue = make_venue();
   const auto pool = make_pool(*venue);
   EXPECT_TRUE(pool->subscribe("good"));
@@ -197,7 +220,7 @@ TEST_P(WebSocketConnectionPoolTest, ADestroyedPoolLeavesNoDialBehind) {
 
 // A venue that does not answer the goodbye holds nothing up for longer than it may.
 TEST_P(WebSocketConnectionPoolTest, DrainCutsWhatHasNotEndedByItsDeadline) {
-  options_.close_timeout = 3600s;
+  options_.config.close_timeout = 3600s;
   const auto venue = make_venue();
   venue->pause_after_first_request(3s);
   const auto pool = make_pool(*venue);
@@ -214,7 +237,7 @@ TEST_P(WebSocketConnectionPoolTest, ConnectionsCanBeLeasedOneByOne) {
   ConnectionPoolManager pools(loop);
   WebSocketConnectTarget target;
   target.tls = options_.tls;
-  pool::PoolConfig config = options_.connections;
+  pool::PoolConfig config = options_.config.connections;
   config.type = pool::PoolType::websocket;
   config.name = "leased";
   config.health_check_interval = 20ms;

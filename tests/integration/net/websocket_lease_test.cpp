@@ -31,7 +31,7 @@ Task<> use_up_one(WebSocketConnectionPool& pool) {
 }
 
 TEST_P(WebSocketLeaseTest, LendsOneConnectionToOneUserAtATime) {
-  options_.connections.max_size = 2;
+  options_.config.connections.max_size = 2;
   const auto venue = make_venue();
   const auto pool = make_pool(*venue);
   run([](WebSocketConnectionPool& p) -> Task<> {
@@ -62,7 +62,7 @@ TEST_P(WebSocketLeaseTest, LendsOneConnectionToOneUserAtATime) {
 }
 
 TEST_P(WebSocketLeaseTest, TheEndOfAnIdleConnectionShowsAtOnce) {
-  options_.connections.health_check_interval = 0s;
+  options_.config.connections.health_check_interval = 0s;
   const auto venue = make_venue();
   const auto pool = make_pool(*venue);
   const auto use_once = [](WebSocketConnectionPool& p) -> Task<> {
@@ -80,7 +80,7 @@ TEST_P(WebSocketLeaseTest, TheEndOfAnIdleConnectionShowsAtOnce) {
 }
 
 TEST_P(WebSocketLeaseTest, AFreshIdleConnectionIsWatchedTooAndKeepsItsGreeting) {
-  options_.leases = options_.connections;
+  options_.leases = options_.config.connections;
   options_.leases->min_size = 1;
   const auto venue = make_venue();
   const auto pool = make_pool(*venue);
@@ -108,7 +108,7 @@ TEST_P(WebSocketLeaseTest, AFreshIdleConnectionIsWatchedTooAndKeepsItsGreeting) 
 
 // A greeting is kept for the first user; until then the connection is read, checked and watched like any other.
 TEST_P(WebSocketLeaseTest, AKeptGreetingHidesNothing) {
-  options_.leases = options_.connections;
+  options_.leases = options_.config.connections;
   options_.leases->min_size = 1;
   options_.leases->health_check_interval = 10ms;
   const auto venue = make_venue();
@@ -145,7 +145,7 @@ TEST_P(WebSocketLeaseTest, AKeptGreetingHidesNothing) {
 }
 
 TEST_P(WebSocketLeaseTest, OnlySoMuchIsKept) {
-  options_.leases = options_.connections;
+  options_.leases = options_.config.connections;
   options_.leases->min_size = 1;
   options_.websocket.read_bytes_start = options_.websocket.read_bytes_max = 4096;
   const auto venue = make_venue();
@@ -206,8 +206,8 @@ TEST_P(WebSocketLeaseTest, LeakedNowhere) {
 
 // The venue cuts every connection at an age, as real ones do after 24 h: the pool has moved the streams before.
 TEST_P(WebSocketLeaseTest, RotationComesBeforeTheVenuesCut) {
-  options_.connections.max_lifetime = 300ms;
-  options_.connections.lifetime_jitter = 0;
+  options_.config.connections.max_lifetime = 300ms;
+  options_.config.connections.lifetime_jitter = 0;
   const auto venue = make_venue();
   venue->cut_after(1500ms);
   const auto pool = make_pool(*venue);
@@ -256,7 +256,7 @@ TEST_P(WebSocketLeaseTest, AStreamThatFallsSilentIsAskedForElsewhere) {
 }
 
 TEST_P(WebSocketLeaseTest, CountsWhatWentOverItsConnections) {
-  options_.websocket.ping_interval = 20ms;
+  options_.config.ping_interval = 20ms;
   const auto venue = make_venue();
   const auto pool = make_pool(*venue);
   for (int i = 0; i < 4; ++i) EXPECT_TRUE(pool->subscribe("s" + std::to_string(i)));

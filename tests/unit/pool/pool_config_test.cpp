@@ -113,6 +113,11 @@ TEST(PoolConfig, HttpAndWebSocketOptionsAreCheckedToo) {
   websocket.slots.streams_per_connection = 1;
   websocket.slots.streams_per_message = 0;
   EXPECT_FALSE(websocket.validate());
+  websocket.slots.streams_per_message = 1;
+  websocket.ping_interval = 0s;  // never
+  EXPECT_TRUE(websocket.validate());
+  websocket.pong_timeout = 0s;
+  EXPECT_FALSE(websocket.validate());
 }
 
 }  // namespace
