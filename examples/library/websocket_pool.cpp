@@ -65,8 +65,17 @@ int main(int, char** arguments) {
   options.config.slots.streams_per_message = 1;
   options.tls = net::TlsContext::make_client().value();
   Handler handler;
-  net::WebSocketConnectionPool pool(loop, options, {wire::parse_url(arguments[1]).value()}, handler);
-  handler.pool = &pool;
-  pool.start();
-  return async::block_on(loop, run(loop, pool, handler));
+  const auto url = wire::parse_url(arguments[1]);
+  if (!url) {
+    std::cerr << url.error().to_string() << "\n";
+    return 1;
+  }
+  auto pool = net::WebSocketConnectionPool::create(loop, options, {*url}, handler);
+  if (!pool) {
+    std::cerr << pool.error().to_string() << "\n";
+    return 1;
+  }
+  handler.pool = &*pool;
+  pool->start();
+  return async::block_on(loop, run(loop, *pool, handler));
 }

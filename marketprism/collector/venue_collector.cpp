@@ -77,7 +77,9 @@ Result<> VenueCollector::make_endpoints() {
   for (const exchange::WebSocketUrl& socket : facts.websockets) {
     auto url = websocket_url(socket);
     if (!url) return fail_because(url.error(), config_.name + ": the WebSocket address of " + std::string(socket.name));
-    endpoints_.push_back(std::make_unique<Endpoint>(*this, socket.name, *url));
+    auto endpoint = Endpoint::create(*this, socket.name, *url);
+    if (!endpoint) return std::unexpected(std::move(endpoint.error()));
+    endpoints_.push_back(std::move(*endpoint));
   }
   return {};
 }

@@ -6,6 +6,18 @@
 
 namespace marketprism::collector {
 
+Result<std::unique_ptr<VenueCollector::Endpoint>> VenueCollector::Endpoint::create(VenueCollector& owner,
+                                                                                   std::string_view name,
+                                                                                   const wire::Url& url) {
+  std::unique_ptr<Endpoint> endpoint(new Endpoint(owner, name));
+  auto made = net::WebSocketConnectionPool::create(owner.around_.loop, options_of(owner, name), {url}, *endpoint);
+  if (!made) return std::unexpected(std::move(made.error()));
+  endpoint->pool_.emplace(std::move(*made));
+  endpoint->pool().use_connect_budget(owner.connect_budget_);
+  endpoint->pool().start();
+  return endpoint;
+}
+
 void VenueCollector::Endpoint::on_close(std::uint32_t connection, net::WebSocketCloseCode code, std::string_view reason,
                                         bool is_ours) {
   const UnixTime now = wall_clock();

@@ -18,15 +18,11 @@ inline pool::RateConfig rate_of(const exchange::Limit& limit) {
 /// The pool of one of the venue's WebSocket URLs and what its connections say.
 class VenueCollector::Endpoint final : public net::WebSocketStreamHandler {
  public:
-  Endpoint(VenueCollector& owner, std::string_view name, const wire::Url& url)
-      : owner_(owner), pool_(owner.around_.loop, options_of(owner, name), {url}, *this), name_(name) {
-    pool_.use_connect_budget(owner.connect_budget_);
-    pool_.start();
-  }
+  static Result<std::unique_ptr<Endpoint>> create(VenueCollector& owner, std::string_view name, const wire::Url& url);
 
   std::string_view name() const { return name_; }
-  net::WebSocketConnectionPool& pool() { return pool_; }
-  const net::WebSocketConnectionPool& pool() const { return pool_; }
+  net::WebSocketConnectionPool& pool() { return *pool_; }
+  const net::WebSocketConnectionPool& pool() const { return *pool_; }
 
   std::vector<std::string> greeting() override { return adapter().greeting(); }
   std::string subscribe_text(std::span<const std::string> streams, std::int64_t id) override {
@@ -56,6 +52,7 @@ class VenueCollector::Endpoint final : public net::WebSocketStreamHandler {
   void on_stream_end(std::string_view name, const std::optional<Error>& error) override;
 
  private:
+  Endpoint(VenueCollector& owner, std::string_view name) : owner_(owner), name_(name) {}
   static net::WebSocketPoolOptions options_of(VenueCollector& owner, std::string_view name);
 
   exchange::Adapter& adapter() { return owner_.session_.adapter(); }
@@ -68,8 +65,8 @@ class VenueCollector::Endpoint final : public net::WebSocketStreamHandler {
   }
 
   VenueCollector& owner_;
-  net::WebSocketConnectionPool pool_;
-  std::string_view name_;  // the facts'
+  std::optional<net::WebSocketConnectionPool> pool_;  // from `create` on
+  std::string_view name_;                             // the facts'
 };
 
 }  // namespace marketprism::collector

@@ -17,9 +17,8 @@ struct ConnectionPoolManager::Http final : Entry {
 };
 
 struct ConnectionPoolManager::WebSocket final : Entry {
-  WebSocket(std::string pool_name, EventLoop& event_loop, WebSocketPoolOptions options,
-            const std::vector<wire::Url>& urls, WebSocketStreamHandler& handler)
-      : Entry(std::move(pool_name)), loop(event_loop), pool(event_loop, std::move(options), urls, handler) {}
+  WebSocket(std::string pool_name, EventLoop& event_loop, WebSocketConnectionPool made)
+      : Entry(std::move(pool_name)), loop(event_loop), pool(std::move(made)) {}
   Task<std::size_t> drain(Nanoseconds patience) override {
     const std::size_t left = co_await pool.drain(detail::deadline_after(loop.refresh_now(), patience));
     co_return left;
@@ -80,9 +79,9 @@ Result<WebSocketConnectionPool*> ConnectionPoolManager::add_websocket(WebSocketP
                                                                       WebSocketStreamHandler& handler) {
   const std::string name = options.config.connections.name;
   if (auto ok = check_name(name); !ok) return std::unexpected(std::move(ok.error()));
-  if (auto ok = options.config.validate(); !ok) return std::unexpected(std::move(ok.error()));
-  if (urls.empty()) return fail(ErrorCode::invalid_argument, "pool '" + name + "' has no url to connect to", true);
-  auto entry = std::make_unique<WebSocket>(name, loop_, std::move(options), urls, handler);
+  auto made = WebSocketConnectionPool::create(loop_, std::move(options), urls, handler);
+  if (!made) return std::unexpected(std::move(made.error()));
+  auto entry = std::make_unique<WebSocket>(name, loop_, std::move(*made));
   auto* pool = &entry->pool;
   pool->use_connect_budget(*budget_);
   pool->start();

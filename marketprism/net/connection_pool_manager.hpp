@@ -44,7 +44,7 @@ class ConnectionPoolManager {
     return pool;
   }
   Result<HttpConnectionPool*> add_http(HttpPoolOptions options);
-  /// `handler` outlives the pool.
+  /// `handler` outlives the pool. Errors also those of `WebSocketConnectionPool::create`.
   Result<WebSocketConnectionPool*> add_websocket(WebSocketPoolOptions options, const std::vector<wire::Url>& urls,
                                                  WebSocketStreamHandler& handler);
 

@@ -40,14 +40,34 @@ Task<Result<Handshake>> shake_hands(Transport& transport, const wire::WebSocketO
 
 }  // namespace
 
+Result<> check_websocket_url(const wire::Url& url, const TlsContextPtr& tls) {
+  if (url.scheme != "ws" && url.scheme != "wss") {
+    return fail(ErrorCode::unsupported, url.to_string() + ": the scheme is not ws or wss", true);
+  }
+  if (url.is_secure() && tls == nullptr) {
+    return fail(ErrorCode::invalid_argument, url.to_string() + ": wss needs a TLS context", true);
+  }
+  return {};
+}
+
+Result<> WebSocketOptions::validate() const {
+  const auto refuse = [](const char* what) { return fail(ErrorCode::invalid_argument, what, true); };
+  if (ping_interval.count() < 0) return refuse("websocket.ping_interval is negative");
+  if (pong_timeout.count() <= 0) return refuse("websocket.pong_timeout must be longer than 0");
+  if (silence_timeout.count() < 0) return refuse("websocket.silence_timeout is negative");
+  if (write_queue_bytes_max == 0) return refuse("websocket.write_queue_bytes_max is 0: nothing could be sent");
+  if (message_bytes_max == 0) return refuse("websocket.message_bytes_max is 0: no message could come in");
+  if (read_bytes_start == 0) return refuse("websocket.read_bytes_start is 0: nothing could be read");
+  if (read_bytes_max < read_bytes_start) return refuse("websocket.read_bytes_max is less than read_bytes_start");
+  return {};
+}
+
 Task<Result<std::unique_ptr<WebSocketConnection>>> WebSocketConnection::connect(EventLoop& loop,
                                                                                 WebSocketConnectTarget target,
                                                                                 Instant deadline,
                                                                                 WebSocketOptions options) {
   const wire::Url& url = target.url;
-  if (url.is_secure() && target.tls == nullptr) {
-    co_return fail(ErrorCode::invalid_argument, url.to_string() + ": wss needs a TLS context", true);
-  }
+  if (auto ok = check_websocket_url(url, target.tls); !ok) co_return std::unexpected(std::move(ok.error()));
   ConnectTarget where;
   where.host = url.host;
   where.port = url.port;

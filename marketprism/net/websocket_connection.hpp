@@ -29,7 +29,13 @@ struct WebSocketOptions {
   std::size_t read_bytes_max = 256 * 1024;
   std::size_t compress_bytes_min = 128;  ///< shorter messages go out uncompressed
   bool check_utf8 = true;
+
+  /// A named error for limits and times that are zero or negative where they must not be.
+  [[nodiscard]] Result<> validate() const;
 };
+
+/// `unsupported` for a url that is neither ws nor wss, `invalid_argument` for wss without a TLS context.
+[[nodiscard]] Result<> check_websocket_url(const wire::Url& url, const TlsContextPtr& tls);
 
 struct WebSocketConnectTarget {
   wire::Url url;      ///< ws or wss
@@ -68,7 +74,7 @@ class WebSocketConnection {
   };
 
   /// Connects, shakes hands and upgrades before `deadline`. `rejected` if the server answers with another status than
-  /// 101.
+  /// 101; errors of `check_websocket_url`.
   static Task<Result<std::unique_ptr<WebSocketConnection>>> connect(EventLoop& loop, WebSocketConnectTarget target,
                                                                     Instant deadline, WebSocketOptions options = {});
 

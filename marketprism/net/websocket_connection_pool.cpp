@@ -9,11 +9,29 @@ namespace marketprism::net {
 
 using pool::StreamHandle;
 
-WebSocketConnectionPool::WebSocketConnectionPool(EventLoop& loop, WebSocketPoolOptions options,
-                                                 const std::vector<wire::Url>& urls, WebSocketStreamHandler& handler)
-    : state_(std::make_shared<State>(loop, std::move(options), urls, handler)) {}
+WebSocketConnectionPool::WebSocketConnectionPool(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
-WebSocketConnectionPool::~WebSocketConnectionPool() {
+Result<WebSocketConnectionPool> WebSocketConnectionPool::create(EventLoop& loop, WebSocketPoolOptions options,
+                                                                const std::vector<wire::Url>& urls,
+                                                                WebSocketStreamHandler& handler) {
+  options = State::settled(std::move(options));
+  if (auto ok = State::check(options); !ok) return std::unexpected(std::move(ok.error()));
+  if (auto ok = State::check(options, urls); !ok) return std::unexpected(std::move(ok.error()));
+  return WebSocketConnectionPool(std::make_shared<State>(loop, std::move(options), urls, handler));
+}
+
+WebSocketConnectionPool::WebSocketConnectionPool(WebSocketConnectionPool&&) noexcept = default;
+WebSocketConnectionPool& WebSocketConnectionPool::operator=(WebSocketConnectionPool&& other) noexcept {
+  if (this != &other) {
+    stop_now();
+    state_ = std::move(other.state_);
+  }
+  return *this;
+}
+WebSocketConnectionPool::~WebSocketConnectionPool() { stop_now(); }
+
+void WebSocketConnectionPool::stop_now() {
+  if (!state_) return;
   state_->is_gone = true;
   state_->timer.disarm();
   state_->leases.stop();
@@ -49,6 +67,7 @@ Result<> WebSocketConnectionPool::reconfigure_leases(pool::PoolConfig config) {
 }
 
 Result<> WebSocketConnectionPool::set_endpoints(const std::vector<wire::Url>& urls) {
+  if (auto ok = State::check(state_->options, urls); !ok) return ok;
   const std::vector<pool::Endpoint> endpoints = State::endpoints_of(urls);
   if (auto done = state_->slots.set_endpoints(endpoints, state_->loop.refresh_now()); !done) return done;
   const pool::EndpointSet& known = state_->slots.endpoints();

@@ -79,12 +79,14 @@ struct WebSocketTraffic {
 /// loop, no lock; destroy it on that loop or when it no longer runs.
 class WebSocketConnectionPool {
  public:
-  /// `urls`: the places to connect to, in order of preference. `handler` must outlive the pool.
-  WebSocketConnectionPool(EventLoop& loop, WebSocketPoolOptions options, const std::vector<wire::Url>& urls,
-                          WebSocketStreamHandler& handler);
+  /// `urls`: the places to connect to, in order of preference. `handler` must outlive the pool. `invalid_argument` for
+  /// options that contradict themselves, no url, or wss without TLS; `unsupported` for urls that are neither ws nor
+  /// wss.
+  static Result<WebSocketConnectionPool> create(EventLoop& loop, WebSocketPoolOptions options,
+                                                const std::vector<wire::Url>& urls, WebSocketStreamHandler& handler);
+  WebSocketConnectionPool(WebSocketConnectionPool&&) noexcept;
+  WebSocketConnectionPool& operator=(WebSocketConnectionPool&&) noexcept;
   ~WebSocketConnectionPool();
-  WebSocketConnectionPool(const WebSocketConnectionPool&) = delete;
-  WebSocketConnectionPool& operator=(const WebSocketConnectionPool&) = delete;
 
   /// Shared by all pools that dial from the same address. Before `start`.
   void use_connect_budget(pool::ConnectBudget& budget);
@@ -99,7 +101,7 @@ class WebSocketConnectionPool {
   /// The same for those that are lent; see `pool::LeasePool::reconfigure`.
   Result<> reconfigure_leases(pool::PoolConfig config);
   /// Changes the places to connect to, in order of preference. Streams move without a break, one connection at a time;
-  /// leases stay where they are until they end. `invalid_argument` when there is none.
+  /// leases stay where they are until they end. Errors as those of `create`.
   Result<> set_endpoints(const std::vector<wire::Url>& urls);
   /// Closes the connections for `acquire` that nobody holds now. How many.
   std::size_t close_idle();
@@ -146,6 +148,9 @@ class WebSocketConnectionPool {
 
  private:
   struct State;
+  explicit WebSocketConnectionPool(std::shared_ptr<State> state);
+  void stop_now();
+
   std::shared_ptr<State> state_;
 };
 

@@ -40,15 +40,36 @@ WebSocketConnector lease_connector(EventLoop& loop, const WebSocketPoolOptions& 
   return WebSocketConnector(loop, target_of(options), options.websocket, options.config.close_timeout);
 }
 
+}  // namespace
+
 // What is said in two places counts where the pool's config says it.
-WebSocketPoolOptions settled(WebSocketPoolOptions options) {
+WebSocketPoolOptions WebSocketConnectionPool::State::settled(WebSocketPoolOptions options) {
   options.config.connections.type = pool::PoolType::websocket;
   options.websocket.ping_interval = options.config.ping_interval;
   options.websocket.pong_timeout = options.config.pong_timeout;
   return options;
 }
 
-}  // namespace
+Result<> WebSocketConnectionPool::State::check(const WebSocketPoolOptions& options) {
+  if (auto ok = options.config.validate(); !ok) return ok;
+  if (auto ok = lease_config(options).validate(); !ok) return ok;
+  const std::string name = "pool '" + options.config.connections.name + "'";
+  if (auto ok = options.websocket.validate(); !ok) return fail_because(std::move(ok.error()), name);
+  if (!options.ping_text.empty() && options.ping_text_after.count() <= 0) {
+    return fail(ErrorCode::invalid_argument, name + ": ping_text_after must be longer than 0 with a ping_text", true);
+  }
+  return {};
+}
+
+Result<> WebSocketConnectionPool::State::check(const WebSocketPoolOptions& options,
+                                               const std::vector<wire::Url>& urls) {
+  const std::string name = "pool '" + options.config.connections.name + "'";
+  if (urls.empty()) return fail(ErrorCode::invalid_argument, name + " has no url to connect to", true);
+  for (const wire::Url& url : urls) {
+    if (auto ok = check_websocket_url(url, options.tls); !ok) return fail_because(std::move(ok.error()), name);
+  }
+  return {};
+}
 
 std::vector<pool::Endpoint> WebSocketConnectionPool::State::endpoints_of(const std::vector<wire::Url>& urls) {
   std::vector<pool::Endpoint> endpoints;
@@ -63,7 +84,7 @@ WebSocketConnectionPool::State::State(EventLoop& event_loop, WebSocketPoolOption
                                       const std::vector<wire::Url>& endpoint_urls,
                                       WebSocketStreamHandler& stream_handler)
     : loop(event_loop),
-      options(settled(std::move(pool_options))),
+      options(std::move(pool_options)),
       urls(endpoint_urls),
       handler(stream_handler),
       slots(options.config.connections, options.config.slots, endpoints_of(endpoint_urls)),

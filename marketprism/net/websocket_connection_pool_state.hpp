@@ -189,6 +189,9 @@ struct WebSocketConnectionPool::State : std::enable_shared_from_this<State> {
     connections.erase(connection.slot.id);
   }
 
+  static Result<> check(const WebSocketPoolOptions& options);
+  static Result<> check(const WebSocketPoolOptions& options, const std::vector<wire::Url>& urls);
+  static WebSocketPoolOptions settled(WebSocketPoolOptions options);
   static std::vector<pool::Endpoint> endpoints_of(const std::vector<wire::Url>& urls);
   void begin_dial(const pool::SlotDial& what);
   void abort_dial(SlotConnection slot);

@@ -232,8 +232,10 @@ class WebSocketConnectionPoolTest : public testing::TestWithParam<bool>, public 
     return wire::parse_url((GetParam() ? "wss://localhost:" : "ws://127.0.0.1:") + std::to_string(venue.port()) + "/ws")
         .value();
   }
-  std::unique_ptr<WebSocketConnectionPool> make_pool(const Venue& venue) {
-    auto pool = std::make_unique<WebSocketConnectionPool>(loop, options_, std::vector{url(venue)}, handler_);
+  std::unique_ptr<WebSocketConnectionPool> make_pool(const Venue& venue) { return make_pool(std::vector{url(venue)}); }
+  std::unique_ptr<WebSocketConnectionPool> make_pool(const std::vector<wire::Url>& urls) {
+    auto pool = std::make_unique<WebSocketConnectionPool>(
+        WebSocketConnectionPool::create(loop, options_, urls, handler_).value());
     handler_.pool = pool.get();
     pool->start();
     return pool;

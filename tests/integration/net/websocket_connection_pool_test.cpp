@@ -45,10 +45,8 @@ TEST_P(WebSocketConnectionPoolTest, LeavesAVenueThatUpgradesAndCuts) {
   const auto broken = make_venue();
   broken->cut_at_once();
   const auto venue = make_venue();
-  WebSocketConnectionPool pool(loop, options_, {url(*broken), url(*venue)}, handler_);
-  handler_.pool = &pool;
-  pool.start();
-  EXPECT_TRUE(pool.subscribe("s"));
+  const auto pool = make_pool({url(*broken), url(*venue)});
+  EXPECT_TRUE(pool->subscribe("s"));
   until([&] { return handler_.up.size() == 1; });
   EXPECT_EQ(venue->subscribed().size(), 1U);
   EXPECT_GE(broken->accepted(), 1);
@@ -109,6 +107,7 @@ TEST_P(WebSocketConnectionPoolTest, MovesToOtherEndpointsWhileItRuns) {
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(pool->subscribe("s" + std::to_string(i)));
   until([&] { return handler_.up.size() == 3; });
   EXPECT_FALSE(pool->set_endpoints({}));
+  EXPECT_FALSE(pool->set_endpoints({wire::parse_url("http://127.0.0.1:1/").value()}));
   EXPECT_TRUE(pool->set_endpoints({url(*after)}));
   until([&] { return before->open() == 0 && after->subscribed().size() == 3; });
   EXPECT_EQ(handler_.downs, 0);
@@ -135,7 +134,7 @@ TEST_P(WebSocketConnectionPoolTest, LeasesShareALimitAndCanBeLetGo) {
   const auto venue = make_venue();
   const auto pool = make_pool(*venue);
   ToyHandler other_handler;
-  WebSocketConnectionPool other(loop, options_, {url(*venue)}, other_handler);
+  auto other = WebSocketConnectionPool::create(loop, options_, {url(*venue)}, other_handler).value();
   const auto ledger = std::make_shared<pool::PermitLedger>(1);
   pool->use_ledger(ledger);
   other.use_ledger(ledger);
@@ -167,6 +166,39 @@ TEST(WebSocketPoolOptions, HaveTheStatedDefaults) {
   EXPECT_EQ(options.config.connections.min_size, 2U);
   EXPECT_EQ(options.config.connections.type, pool::PoolType::websocket);
   EXPECT_EQ(options.config.close_timeout, 10s);
+}
+
+TEST_P(WebSocketConnectionPoolTest, RefusesWhatContradictsItselfByName) {
+  const std::vector<wire::Url> urls{wire::parse_url("ws://127.0.0.1:1/").value()};
+  ConnectionPoolManager pools(loop);
+  const auto refusal = [&](const WebSocketPoolOptions& options, const std::vector<wire::Url>& places) {
+    const auto made = WebSocketConnectionPool::create(loop, options, places, handler_);
+    const auto added = pools.add_websocket(options, places, handler_);
+    EXPECT_TRUE(!made && !added);
+    if (made || added) return std::string();
+    EXPECT_EQ(made.error().message, added.error().message);
+    EXPECT_TRUE(made.error().is_terminal);
+    return made.error().to_string();
+  };
+  EXPECT_THAT(refusal(options_, {}), testing::HasSubstr("pool 'venue' has no url"));
+  EXPECT_THAT(refusal(options_, {wire::parse_url("ftp://host:1/").value()}), testing::HasSubstr("not ws or wss"));
+  WebSocketPoolOptions no_room = options_;
+  no_room.config.connections.max_size = 0;
+  EXPECT_THAT(refusal(no_room, urls), testing::HasSubstr("max_size is 0"));
+  WebSocketPoolOptions bad_leases = options_;
+  bad_leases.leases = options_.config.connections;
+  bad_leases.leases->max_connecting = 0;
+  EXPECT_THAT(refusal(bad_leases, urls), testing::HasSubstr("pool 'venue leases': max_connecting is 0"));
+  WebSocketPoolOptions no_messages = options_;
+  no_messages.websocket.message_bytes_max = 0;
+  EXPECT_THAT(refusal(no_messages, urls), testing::HasSubstr("websocket.message_bytes_max is 0"));
+  WebSocketPoolOptions no_pause = options_;
+  no_pause.ping_text = "ping";
+  EXPECT_THAT(refusal(no_pause, urls), testing::HasSubstr("ping_text_after"));
+  WebSocketPoolOptions no_tls = options_;
+  no_tls.tls = nullptr;
+  EXPECT_THAT(refusal(no_tls, {wire::parse_url("wss://127.0.0.1:1/").value()}), testing::HasSubstr("TLS context"));
+  EXPECT_TRUE(pools.names().empty());
 }
 
 TEST_P(WebSocketConnectionPoolTest, ARefusedStreamEnds) {
@@ -209,9 +241,7 @@ TEST_P(WebSocketConnectionPoolTest, ADestroyedPoolLeavesNoDialBehind) {
   RawPeer mute(loop, [](Socket& socket) -> Task<> { co_await read_to_end(socket); });
   const std::size_t before = open_sockets();
   const std::string where = (GetParam() ? "wss://localhost:" : "ws://127.0.0.1:") + std::to_string(mute.port());
-  auto pool =
-      std::make_unique<WebSocketConnectionPool>(loop, options_, std::vector{wire::parse_url(where).value()}, handler_);
-  pool->start();
+  auto pool = make_pool({wire::parse_url(where).value()});
   EXPECT_TRUE(pool->subscribe("s"));
   until([&] { return mute.connections() == 1; });
   pool.reset();

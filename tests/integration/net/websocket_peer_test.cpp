@@ -225,6 +225,11 @@ TEST_F(WebSocketPeerTest, wss_without_tls_settings_is_refused) {
   WebSocketConnectTarget secure;
   secure.url = wire::parse_url("wss://localhost/").value();
   EXPECT_EQ(run(WebSocketConnection::connect(loop, secure, soon())).error().code, ErrorCode::invalid_argument);
+  for (const char* scheme : {"ftp://127.0.0.1:1/", "http://127.0.0.1:1/"}) {
+    WebSocketConnectTarget other;
+    other.url = wire::parse_url(scheme).value();
+    EXPECT_EQ(run(WebSocketConnection::connect(loop, other, soon())).error().code, ErrorCode::unsupported);
+  }
 }
 
 // A server must outlive whatever a client sends, and say goodbye to it.
