@@ -222,7 +222,7 @@ Task<> WebSocketConnectionPool::State::say_goodbye(std::shared_ptr<State> self, 
   // does, it reads again within `handover_max`. Only then can the close rely on it to see the peer's answer.
   while (!connection->is_being_read && connection->socket->is_open() && !self->is_gone)
     co_await self->loop.sleep_for(std::chrono::milliseconds(1));
-  const Instant deadline = self->loop.refresh_now() + self->options.config.close_timeout;
+  const Instant deadline = detail::deadline_after(self->loop.refresh_now(), self->options.config.close_timeout);
   // Closing is best effort: whether the peer answers changes nothing for us.
   static_cast<void>(co_await connection->socket->close(WebSocketCloseCode::normal, "", deadline));
   connection->socket->cancel();

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "marketprism/async/signal.hpp"
+#include "marketprism/net/deadline.hpp"
 
 namespace marketprism::net {
 
@@ -34,7 +35,7 @@ Task<> WebSocketConnector::watch(WebSocketConnectionPtr& connection) {
 }
 
 Task<> WebSocketConnector::close(WebSocketConnectionPtr connection) {
-  const Instant deadline = loop_->refresh_now() + close_timeout_;
+  const Instant deadline = detail::deadline_after(loop_->refresh_now(), close_timeout_);
   // Whether the peer answers the goodbye changes nothing for us.
   static_cast<void>(co_await connection->close(WebSocketCloseCode::normal, "", deadline));
 }

@@ -86,7 +86,8 @@ Task<Result<>> WebSocketConnection::State::read(std::shared_ptr<State> self) {
   ++self->statistics.reads;
   self->statistics.bytes_received += *count;
   if (self->options.silence_timeout.count() > 0) {
-    self->loop.timers().arm(self->silence_timer, self->last_receive + self->options.silence_timeout);
+    self->loop.timers().arm(self->silence_timer,
+                            detail::deadline_after(self->last_receive, self->options.silence_timeout));
   }
   co_return Result<>();
 }
@@ -238,7 +239,7 @@ void WebSocketConnection::State::fail_with(Error error, bool send_first) {
   if (send_first && is_flushing) {
     close_after_flush = true;
     // A peer that does not take our last words must not keep the socket.
-    loop.timers().arm(silence_timer, loop.now() + options.pong_timeout);
+    loop.timers().arm(silence_timer, detail::deadline_after(loop.now(), options.pong_timeout));
   } else {
     close_transport();
   }
@@ -291,12 +292,14 @@ Task<Result<>> WebSocketConnection::State::close(std::shared_ptr<State> self, We
 
 void WebSocketConnection::State::arm_timers() {
   const Instant now = loop.now();
-  if (options.ping_interval.count() > 0) loop.timers().arm(ping_timer, now + options.ping_interval);
-  if (options.silence_timeout.count() > 0) loop.timers().arm(silence_timer, now + options.silence_timeout);
+  if (options.ping_interval.count() > 0)
+    loop.timers().arm(ping_timer, detail::deadline_after(now, options.ping_interval));
+  if (options.silence_timeout.count() > 0)
+    loop.timers().arm(silence_timer, detail::deadline_after(now, options.silence_timeout));
 }
 
 void WebSocketConnection::State::on_ping_time() {
-  loop.timers().arm(ping_timer, loop.now() + options.ping_interval);
+  loop.timers().arm(ping_timer, detail::deadline_after(loop.now(), options.ping_interval));
   if (pong_timer.is_armed() || writer.is_closed()) return;
   ++ping_number;
   std::array<char, sizeof ping_number> data;
@@ -304,14 +307,14 @@ void WebSocketConnection::State::on_ping_time() {
   if (!writer.write_ping(out, std::string_view(data.data(), data.size()))) return;
   ++statistics.pings_sent;
   ping_sent_at = loop.refresh_now();
-  loop.timers().arm(pong_timer, ping_sent_at + options.pong_timeout);
+  loop.timers().arm(pong_timer, detail::deadline_after(ping_sent_at, options.pong_timeout));
   static_cast<void>(send_queued());
 }
 
 void WebSocketConnection::State::on_pong_time() {
   if (!is_reading) {
     // The pong may be there, unread: that the user is slow is not the peer's fault.
-    loop.timers().arm(pong_timer, loop.now() + options.pong_timeout);
+    loop.timers().arm(pong_timer, detail::deadline_after(loop.now(), options.pong_timeout));
     return;
   }
   fail_with({ErrorCode::timed_out, transport->info().peer + ": no answer to a WebSocket ping in time", false, nullptr},
@@ -324,7 +327,7 @@ void WebSocketConnection::State::on_silence() {
     return;
   }
   if (!is_reading) {
-    loop.timers().arm(silence_timer, loop.now() + options.silence_timeout);
+    loop.timers().arm(silence_timer, detail::deadline_after(loop.now(), options.silence_timeout));
     return;
   }
   fail_with({ErrorCode::timed_out, transport->info().peer + ": silent for too long", false, nullptr}, false);

@@ -6,26 +6,14 @@
 namespace marketprism::pool {
 namespace {
 
-// Long enough to mean "never", short enough that adding it to a time cannot overflow.
-constexpr Nanoseconds longest = std::chrono::hours(24 * 365 * 30);
-
 // The ledger tells nobody of a permit that nobody is in line for, so a pool below min_size looks after this time.
 constexpr Nanoseconds spare_permit_look = std::chrono::seconds(1);
 
-PoolConfig with_bounded_times(PoolConfig config) {
-  for (Nanoseconds* time : {&config.max_idle_time, &config.max_lifetime, &config.acquire_timeout,
-                            &config.connect_timeout, &config.health_check_interval, &config.health_check_timeout,
-                            &config.permit_tenure, &config.failback_interval, &config.leak_threshold}) {
-    *time = std::min(*time, longest);
-  }
-  return config;
-}
-
 }  // namespace
 
-LeasePool::LeasePool(PoolConfig config, std::vector<Endpoint> endpoints)
+LeasePool::LeasePool(const PoolConfig& config, std::vector<Endpoint> endpoints)
     : per_endpoint_(endpoints.size()),
-      config_(std::move(config)),
+      config_(config.bounded()),
       rounds_(std::move(endpoints), config_.ejection, config_.dial_backoff, config_.seed),
       keep_alives_(per_endpoint_.size()) {
   assert(config_.validate());
@@ -33,9 +21,9 @@ LeasePool::LeasePool(PoolConfig config, std::vector<Endpoint> endpoints)
   connections_.reserve(config_.max_size);
 }
 
-void LeasePool::take_config(PoolConfig config) {
-  config_ = with_bounded_times(std::move(config));
-  check_interval_ = config_.health_check_interval.count() > 0 ? config_.health_check_interval : longest;
+void LeasePool::take_config(const PoolConfig& config) {
+  config_ = config.bounded();
+  check_interval_ = config_.health_check_interval.count() > 0 ? config_.health_check_interval : longest_time;
 }
 
 void LeasePool::use_ledger(PermitLedger& ledger, std::uint32_t member) {
@@ -94,7 +82,7 @@ Result<WaiterHandle> LeasePool::wait(Instant now, Nanoseconds timeout, std::sour
   }
   Waiter& waiter = waiter_records_[handle.index];
   waiter.since = now;
-  waiter.deadline = now + std::clamp(timeout, Nanoseconds(0), longest);
+  waiter.deadline = now + std::clamp(timeout, Nanoseconds(0), longest_time);
   waiter.rounds_seen = rounds_.failed_rounds();
   waiter.where = where;
   wake_by(waiter.deadline);
@@ -336,7 +324,7 @@ bool LeasePool::dialed(ConnectionHandle handle, Instant now) {
 }
 
 Instant LeasePool::lifetime_end(Instant from) {
-  if (config_.max_lifetime.count() == 0) return from + longest;
+  if (config_.max_lifetime.count() == 0) return from + longest_time;
   const double share = 1.0 - config_.lifetime_jitter * rounds_.random().fraction();
   return from + Nanoseconds(static_cast<std::int64_t>(static_cast<double>(config_.max_lifetime.count()) * share));
 }

@@ -75,7 +75,7 @@ using LeaseAction = std::variant<Dial, AbortDial, Check, Close, Break, Grant, Re
 class LeasePool {
  public:
   /// `config` must be valid, `endpoints` not empty.
-  LeasePool(PoolConfig config, std::vector<Endpoint> endpoints);
+  LeasePool(const PoolConfig& config, std::vector<Endpoint> endpoints);
   LeasePool(const LeasePool&) = delete;
   LeasePool& operator=(const LeasePool&) = delete;
   /// Each connection also needs a permit of the ledger; `member` is this pool's number in it. Before `start`.
@@ -321,7 +321,7 @@ class LeasePool {
   void update_may_keep();
   void set_wake(Instant now);
   void report_overdue(Instant now);
-  void take_config(PoolConfig config);
+  void take_config(const PoolConfig& config);
   Instant lifetime_end(Instant from);
 
   // lease_pool_endpoints.cpp

@@ -259,7 +259,7 @@ Result<> LeasePool::reconfigure(PoolConfig config, Instant now) {
   active_time_.scale(static_cast<double>(config.max_size) / static_cast<double>(config_.max_size));
   const bool has_new_times =
       config.max_lifetime != config_.max_lifetime || config.lifetime_jitter != config_.lifetime_jitter;
-  take_config(std::move(config));
+  take_config(config);
   stop_failback();
   for (std::uint32_t i = 0; i < connections_.end(); ++i) {
     Connection& connection = connections_[i];

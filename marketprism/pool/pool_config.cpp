@@ -94,6 +94,18 @@ void PoolConfig::keep_identity_of(const PoolConfig& running) {
   seed = running.seed;
 }
 
+PoolConfig PoolConfig::bounded() const {
+  PoolConfig config = *this;
+  for (Nanoseconds* time :
+       {&config.max_idle_time, &config.max_lifetime, &config.acquire_timeout, &config.connect_timeout,
+        &config.health_check_interval, &config.health_check_timeout, &config.permit_tenure, &config.failback_interval,
+        &config.leak_threshold, &config.dial_backoff.base, &config.dial_backoff.cap, &config.dial_backoff.floor,
+        &config.ejection.time, &config.ejection.time_max, &config.ejection.recovery, &config.ejection.window}) {
+    *time = std::min(*time, longest_time);
+  }
+  return config;
+}
+
 Result<> PoolConfig::validate() const {
   if (name.empty()) return refuse(*this, "it has no name");
   if (auto ok = check_sizes(*this); !ok) return ok;
@@ -141,6 +153,15 @@ Result<> WebSocketPoolConfig::validate() const {
   if (auto ok = slots.validate(connections.name); !ok) return ok;
   if (auto ok = require_not_negative(connections.name, {{"ping_interval", ping_interval}}); !ok) return ok;
   return require_positive(connections.name, {{"pong_timeout", pong_timeout}, {"close_timeout", close_timeout}});
+}
+
+SlotConfig SlotConfig::bounded() const {
+  SlotConfig config = *this;
+  for (Nanoseconds* time : {&config.messages.interval, &config.subscribe_timeout, &config.overlap_timeout})
+    *time = std::min(*time, longest_time);
+  // Times a pool's largest max_size, this is still a number.
+  config.streams_per_connection = std::min<std::size_t>(streams_per_connection, 1'000'000'000);
+  return config;
 }
 
 Result<> SlotConfig::validate(const std::string& pool) const {

@@ -14,6 +14,9 @@
 
 namespace marketprism::pool {
 
+/// As good as never. A longer time means the same.
+constexpr Nanoseconds longest_time = std::chrono::hours(24 * 365 * 30);
+
 /// What every pool of connections can be told. The defaults are good for tens of connections to a server some
 /// milliseconds away.
 struct PoolConfig {
@@ -49,6 +52,8 @@ struct PoolConfig {
 
   /// A named error for sizes and times that are zero, negative or contradict each other.
   [[nodiscard]] Result<> validate() const;
+  /// The same with no time over `longest_time`, so that none added to a time overflows.
+  [[nodiscard]] PoolConfig bounded() const;
   /// Takes over what does not change while a pool runs: name, type and seed.
   void keep_identity_of(const PoolConfig& running);
 };
@@ -84,6 +89,8 @@ struct SlotConfig {
       std::chrono::seconds(60);       ///< a rotation not finished by then is given up and tried again
   std::size_t max_streams = 100'000;  ///< one more is refused with `exhausted`
 
+  /// The same with no time over `longest_time`, and no more streams on a connection than can be counted with.
+  [[nodiscard]] SlotConfig bounded() const;
   /// A named error for limits and times that are zero or negative; `pool` is the name it appears under.
   [[nodiscard]] Result<> validate(const std::string& pool) const;
 };

@@ -95,7 +95,7 @@ struct SlotStats {
 class SlotPool {
  public:
   /// `config` must be valid.
-  SlotPool(PoolConfig config, SlotConfig slots, std::vector<Endpoint> endpoints);
+  SlotPool(const PoolConfig& config, const SlotConfig& slots, std::vector<Endpoint> endpoints);
   SlotPool(const SlotPool&) = delete;
   SlotPool& operator=(const SlotPool&) = delete;
   /// Dials are begun only as this allows. Before `start`.
@@ -247,7 +247,6 @@ class SlotPool {
   void send_asks(std::uint32_t index, Instant now);
 
   // slot_pool_changes.cpp
-  void take_config(PoolConfig config);
   void shed_surplus(Instant now);
   [[nodiscard]] std::uint32_t least_used() const;
   void move_away(std::uint32_t index, Instant now);

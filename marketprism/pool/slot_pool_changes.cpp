@@ -7,17 +7,6 @@
 #include "marketprism/pool/slot_pool.hpp"
 
 namespace marketprism::pool {
-namespace {
-
-constexpr Nanoseconds longest = std::chrono::hours(24 * 365 * 30);  // "never", but may be added to a time
-
-}  // namespace
-
-void SlotPool::take_config(PoolConfig config) {
-  config_ = std::move(config);
-  config_.max_idle_time = std::min(config_.max_idle_time, longest);
-  config_.max_lifetime = std::min(config_.max_lifetime, longest);
-}
 
 Result<> SlotPool::resize(std::size_t max_size, Instant now) {
   PoolConfig changed = config_;
@@ -38,7 +27,7 @@ Result<> SlotPool::reconfigure(PoolConfig config, Instant now) {
   active_time_.advance(now, active_);  // it is relative to max_size
   active_time_.scale(static_cast<double>(config.max_size) / static_cast<double>(config_.max_size));
   const bool has_new_lifetime = config.max_lifetime != config_.max_lifetime;
-  take_config(std::move(config));
+  config_ = config.bounded();
   for (std::uint32_t i = 0; i < connections_.end(); ++i) {
     Connection& connection = connections_[i];
     if (connection.id == 0 || !connection.is_up) continue;

@@ -6,12 +6,11 @@
 #include "marketprism/pool/slot_pool.hpp"
 
 namespace marketprism::pool {
-SlotPool::SlotPool(PoolConfig config, SlotConfig slots, std::vector<Endpoint> endpoints)
-    : config_(std::move(config)),
-      slot_config_(slots),
+SlotPool::SlotPool(const PoolConfig& config, const SlotConfig& slots, std::vector<Endpoint> endpoints)
+    : config_(config.bounded()),
+      slot_config_(slots.bounded()),
       rounds_(std::move(endpoints), config_.ejection, config_.dial_backoff, config_.seed) {
   assert(config_.validate());
-  take_config(config_);
 }
 
 void SlotPool::start(Instant now) {
@@ -43,7 +42,7 @@ void SlotPool::pump(Instant now) {
 
 std::size_t SlotPool::dials_wanted() const {
   const std::size_t capacity = slot_config_.streams_per_connection;
-  const std::size_t needed = (waiting_for_room_ + capacity - 1) / capacity;
+  const std::size_t needed = waiting_for_room_ / capacity + (waiting_for_room_ % capacity != 0 ? 1 : 0);
   std::size_t coming = connecting_;
   std::size_t counted = connections_.size();
   if (is_rotating_) {  // the one that takes over adds no room, and may come on top of max_size

@@ -15,6 +15,7 @@ using namespace std::string_view_literals;
 // RFC 7692, section 7.2.1: the end of an empty stored block, which every message ends with and none carries.
 constexpr std::string_view message_tail = "\x00\x00\xff\xff"sv;
 constexpr std::size_t output_step_bytes = 4096;
+constexpr std::size_t output_bytes_max = 1 << 30;      // at once: zlib counts in 32 bits
 constexpr int memory_level = 8;                        // zlib's default
 constexpr std::size_t inflate_state_bytes = 7 * 1024;  // zlib's own, besides the window
 
@@ -146,9 +147,9 @@ Result<> DeflateDecompressor::State::run(std::string_view input, int flush, std:
   for (;;) {
     if (stream.avail_in != 0) is_at_start = false;
     const std::size_t spare = out.capacity() - size;
+    const std::size_t wanted = std::min(spare < output_step_bytes ? size + output_step_bytes : spare, output_bytes_max);
     // One byte more than allowed: that is how too much is noticed.
-    const std::size_t room =
-        std::min(spare < output_step_bytes ? size + output_step_bytes : spare, size_max - size + 1);
+    const std::size_t room = std::min(wanted - 1, size_max - size) + 1;
     int code = Z_OK;
     out.resize_and_overwrite(size + room, [&](char* data, std::size_t) {
       stream.next_out = reinterpret_cast<Bytef*>(data + size);

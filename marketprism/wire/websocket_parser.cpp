@@ -142,7 +142,9 @@ WebSocketParser::Step WebSocketParser::check_size() {
     // The decompressor bounds what comes out. What goes in must be bounded too: blocks may be empty. DEFLATE adds 5
     // bytes to a block of 16 KiB or more that it cannot shrink.
     const std::uint64_t before = starts ? 0 : compressed_bytes_;
-    if (header_.payload_bytes + before > limit + limit / 1024 + 1024) return refuse_size("compressed message", limit);
+    const std::uint64_t overhead = limit / 1024 + 1024;
+    const std::uint64_t most = std::max(limit, limit + overhead);  // the limit may be the largest number there is
+    if (before > most || header_.payload_bytes > most - before) return refuse_size("compressed message", limit);
   }
   return Step::again;
 }

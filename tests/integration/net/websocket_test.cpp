@@ -101,6 +101,26 @@ TEST_P(WebSocketTest, compresses_when_both_want_it) {
   EXPECT_LT(connection->statistics().bytes_sent, 5000U);
 }
 
+TEST_P(WebSocketTest, the_largest_limits_mean_none) {
+  HttpServer server(loop, server_options());
+  WebSocketServerOptions options;
+  options.policy.deflate.emplace();
+  options.connection.message_bytes_max = options.connection.write_queue_bytes_max = SIZE_MAX;
+  server.handle_upgrade("/stream", accept_websocket(options, echo));
+  auto where = target(server.listen().value());
+  where.deflate.emplace();
+  where.route.attempt_delay = Nanoseconds::max();
+  WebSocketOptions boundless = options.connection;
+  boundless.ping_interval = boundless.pong_timeout = boundless.silence_timeout = Nanoseconds::max();
+  const auto connection = connect(where, boundless);
+  const std::vector<std::string> sent{std::string(5'000, 'a'), std::string(100'000, 'b')};
+  for (const std::string& text : sent) ASSERT_TRUE(connection->send_text(text));
+  const auto received = run(collect(*connection, sent.size()));
+  ASSERT_TRUE(received) << received.error().to_string();
+  EXPECT_EQ(*received, sent);
+  EXPECT_EQ(connection->statistics().pings_sent, 0U);
+}
+
 TEST_P(WebSocketTest, agrees_on_a_subprotocol_and_passes_headers) {
   HttpServer server(loop, server_options());
   WebSocketServerOptions options;

@@ -1,5 +1,7 @@
 #include "marketprism/pool/slot_pool.hpp"
 
+#include <utility>
+
 #include <gtest/gtest.h>
 
 #include "tests/unit/pool/slot_pool_fixture.hpp"
@@ -30,6 +32,37 @@ TEST_F(SlotPoolTest, RefusesMoreThanAllConnectionsCanCarry) {
   const auto refused = pool_->place(now_);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::exhausted);
+}
+
+TEST_F(SlotPoolTest, TheLargestLimitsMeanNone) {
+  for (Nanoseconds* time :
+       {&config_.connect_timeout, &config_.max_idle_time, &config_.max_lifetime, &config_.failback_interval,
+        &config_.dial_backoff.cap, &slots_.subscribe_timeout, &slots_.overlap_timeout, &config_.ejection.time,
+        &config_.ejection.time_max, &config_.ejection.recovery, &config_.ejection.window}) {
+    *time = Nanoseconds::max();
+  }
+  slots_.streams_per_connection = slots_.max_streams = slots_.streams_per_message = SIZE_MAX;
+  endpoints_.push_back({"standby", 443, true, "/ws", 1, 1});
+  begin();
+  place(100);
+  pass();
+  ASSERT_EQ(dials_.size(), 1U);
+  EXPECT_GT(pool_->wake_at(), now_ + 1h);
+  dials_succeed();
+  ASSERT_EQ(asked_.size(), 1U);
+  EXPECT_GT(pool_->wake_at(), now_ + 1h);
+  pass(1h);
+  EXPECT_TRUE(closed_.empty());
+  confirm();
+  EXPECT_EQ(up_.size(), 100U);
+  pool_->closing(up_[0].connection, now_);
+  pass();  // a rotation begins
+  for (int i = 0; i < 5 && !dials_.empty(); ++i) {
+    pool_->dial_failed(std::exchange(dials_, {})[0], Error{}, now_);
+    pass();
+  }
+  EXPECT_TRUE(closed_.empty());
+  EXPECT_TRUE(pool_->resize(2, now_));
 }
 
 TEST_F(SlotPoolTest, KeepsTheMessageRateOfAConnection) {

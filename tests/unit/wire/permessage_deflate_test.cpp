@@ -51,6 +51,11 @@ TEST(PermessageDeflate, ReadsTheExamplesOfTheRfc) {  // section 7.2.3
   EXPECT_EQ(fresh("\xF3\x48\xCD\xC9\xC9\x07\x00"s), "Hello")
       << "the block marked as the last without the byte after it";
 
+  std::string unlimited;
+  DeflateDecompressor boundless({}, WebSocketRole::client);
+  ASSERT_TRUE(boundless.decompress("\xF2\x48\xCD\xC9\xC9\x07\x00"s, true, unlimited, SIZE_MAX));
+  EXPECT_EQ(unlimited, "Hello");
+
   DeflateDecompressor window({}, WebSocketRole::client);
   EXPECT_EQ(inflate_all(window, "\xF2\x48\xCD\xC9\xC9\x07\x00"s), "Hello");
   EXPECT_EQ(inflate_all(window, "\xF2\x00\x11\x00\x00"s), "Hello") << "refers to the message before";
