@@ -166,8 +166,10 @@ void WebSocketConnectionPool::announce_closing(std::uint32_t connection) {
   }
 }
 
-void WebSocketConnectionPool::send(std::uint32_t connection, std::string_view text) {
-  if (const auto found = state_->connection_of(connection)) state_->send(*found, text);
+Result<> WebSocketConnectionPool::send(std::uint32_t connection, std::string_view text) {
+  if (const auto found = state_->connection_of(connection)) return state_->send(*found, text);
+  return fail(ErrorCode::closed, "pool '" + state_->slots.config().name + "': there is no connection " +
+                                     std::to_string(connection) + " any more");
 }
 
 Task<Result<WebSocketLease>> WebSocketConnectionPool::acquire(Nanoseconds timeout, std::source_location where) {

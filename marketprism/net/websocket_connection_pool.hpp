@@ -24,7 +24,9 @@ class WebSocketStreamHandler {
 
   /// Texts to send first on a new connection.
   virtual std::vector<std::string> greeting() { return {}; }
-  /// One request for these streams. `id` should come back in its answer (see `acknowledge`, `refuse`).
+  /// One request for these streams. `id` should come back in its answer (see `acknowledge`, `refuse`). When it is not
+  /// UTF-8, each stream is asked for by itself, and one that is not either ends with `malformed`; a connection that
+  /// cannot take it is cut.
   virtual std::string subscribe_text(std::span<const std::string> streams, std::int64_t id) = 0;
   virtual std::string unsubscribe_text(std::span<const std::string> streams, std::int64_t id) = 0;
 
@@ -125,8 +127,9 @@ class WebSocketConnectionPool {
   void on_stream_message(std::uint32_t connection, std::string_view stream);
   /// The peer announced that it will cut this connection: move its streams now.
   void announce_closing(std::uint32_t connection);
-  /// Sends a text of the user's own; counted in the connection's message rate.
-  void send(std::uint32_t connection, std::string_view text);
+  /// Sends a text of the user's own; counted in the connection's message rate. `exhausted` when too much waits to be
+  /// sent already, `malformed` for text that is not UTF-8, `closed` if the connection has gone; nothing is sent then.
+  Result<> send(std::uint32_t connection, std::string_view text);
 
   /// A connection of one's own, from the first endpoint that works; by `timeout` (0: the config's acquire_timeout).
   Task<Result<WebSocketLease>> acquire(Nanoseconds timeout = Nanoseconds(0),

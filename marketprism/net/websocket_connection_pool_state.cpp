@@ -145,7 +145,9 @@ Task<> WebSocketConnectionPool::State::dial(std::shared_ptr<State> self, pool::S
   if (!self->slots.dialed(what.connection, now)) co_return;
   const auto connection = self->add_connection(what.connection, std::move(*connected));
   self->handler.on_open(connection->number, url);
-  for (const std::string& text : self->handler.greeting()) self->send(*connection, text);
+  for (const std::string& text : self->handler.greeting()) {
+    if (!self->send(*connection, text)) connection->socket->cancel();  // without its greeting it is of no use
+  }
   self->pump();
   ++self->tasks;
   self->loop.spawn(read(self, connection));  // a task of its own: reads need no cancellation slot
@@ -179,6 +181,53 @@ Task<> WebSocketConnectionPool::State::wait_for_end(std::shared_ptr<State> self,
     for (const Dialing& one : open) one.stop->emit(boost::asio::cancellation_type::terminal);
     co_await self->loop.sleep_for(std::chrono::milliseconds(2));
   }
+}
+
+void WebSocketConnectionPool::State::ask(SlotConnection slot, const std::vector<StreamHandle>& handles,
+                                         bool is_subscribe) {
+  const auto found = connections.find(slot.id);
+  if (found == connections.end()) return;
+  const std::shared_ptr<Connection> connection = found->second;
+  std::vector<std::string> texts;
+  for (const StreamHandle handle : handles) {
+    if (const std::string_view name = name_of_stream(handle); !name.empty()) texts.emplace_back(name);
+  }
+  if (texts.empty()) return;
+  const std::int64_t id = next_id++;
+  const std::string text = is_subscribe ? handler.subscribe_text(texts, id) : handler.unsubscribe_text(texts, id);
+  const Result<> sent = write(*connection, text);
+  if (sent && is_subscribe) {
+    if (requests.size() == requests_max) requests.erase(requests.begin());
+    requests.push_back({id, slot, handles});
+  }
+  if (sent) return;
+  if (is_subscribe && sent.error().code == ErrorCode::malformed) {
+    if (handles.size() > 1) {  // each by itself: one bad name must not end the others
+      for (const StreamHandle handle : handles) {
+        slots.count_message(slot, loop.now());
+        ask(slot, {handle}, true);
+      }
+      return;
+    }
+    Error refusal = sent.error();
+    refusal.is_terminal = true;  // no connection could send it
+    slots.refused(slot, handles.front(), refusal, loop.now());
+  } else {
+    // What the peer carries is not what we think it does: its end, seen at the next read, puts that right.
+    connection->socket->cancel();
+  }
+}
+
+Result<> WebSocketConnectionPool::State::send(Connection& connection, std::string_view text) {
+  Result<> sent = write(connection, text);
+  if (sent) slots.count_message(connection.slot, loop.now());
+  return sent;
+}
+
+Result<> WebSocketConnectionPool::State::write(Connection& connection, std::string_view text) {
+  Result<> sent = connection.socket->send_text(text);
+  if (sent) handler.on_sent(connection.number, text);
+  return sent;
 }
 
 /// True if the connection ended by itself, false if we closed it.

@@ -75,7 +75,8 @@ struct WebSocketConnectionPool::State : std::enable_shared_from_this<State> {
     const Instant quiet_since = std::max(connection.socket->last_receive(), connection.pinged_at);
     if (now - quiet_since < options.ping_text_after) return;
     connection.pinged_at = now;
-    send(connection, options.ping_text);
+    // That it does not go out is no news: without an answer the connection ends.
+    static_cast<void>(send(connection, options.ping_text));
   }
 
   /// Carries out what the state machine asks for. Handlers called from here may call back into the pool.
@@ -144,31 +145,10 @@ struct WebSocketConnectionPool::State : std::enable_shared_from_this<State> {
     return found == names.end() ? std::string_view() : std::string_view(found->second);
   }
 
-  void ask(SlotConnection slot, const std::vector<StreamHandle>& handles, bool is_subscribe) {
-    const auto found = connections.find(slot.id);
-    if (found == connections.end()) return;
-    std::vector<std::string> texts;
-    for (const StreamHandle handle : handles) {
-      if (const std::string_view name = name_of_stream(handle); !name.empty()) texts.emplace_back(name);
-    }
-    if (texts.empty()) return;
-    const std::int64_t id = next_id++;
-    if (is_subscribe) {
-      if (requests.size() == requests_max) requests.erase(requests.begin());
-      requests.push_back({id, slot, handles});
-    }
-    write(*found->second, is_subscribe ? handler.subscribe_text(texts, id) : handler.unsubscribe_text(texts, id));
-  }
-
-  void send(Connection& connection, std::string_view text) {
-    slots.count_message(connection.slot, loop.now());
-    write(connection, text);
-  }
-  void write(Connection& connection, std::string_view text) {
-    handler.on_sent(connection.number, text);
-    // A write that fails shows as the end of the connection at its next read.
-    static_cast<void>(connection.socket->send_text(text));
-  }
+  void ask(SlotConnection slot, const std::vector<StreamHandle>& handles, bool is_subscribe);
+  /// `exhausted` when the peer reads too slowly, `malformed` for text that is not UTF-8; nothing is sent then.
+  Result<> send(Connection& connection, std::string_view text);
+  Result<> write(Connection& connection, std::string_view text);
 
   std::shared_ptr<Connection> connection_of(std::uint32_t number) const {
     const auto found = by_number.find(number);

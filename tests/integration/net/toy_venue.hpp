@@ -166,6 +166,7 @@ class ToyHandler final : public WebSocketStreamHandler {
   std::set<std::string> up;
   std::map<std::string, int> messages;
   std::vector<std::string> ended;
+  std::vector<std::string> sent;
   std::vector<std::string> went_down;
   int downs = 0;
   int lost = 0;
@@ -190,6 +191,7 @@ class ToyHandler final : public WebSocketStreamHandler {
       pool->on_stream_message(connection, word);
     }
   }
+  void on_sent(std::uint32_t, std::string_view text) override { sent.emplace_back(text); }
   void on_stream_up(std::string_view stream, std::uint32_t connection) override {
     up.emplace(stream);
     if (warn_at_once) pool->announce_closing(connection);

@@ -211,6 +211,42 @@ TEST_P(WebSocketConnectionPoolTest, ARefusedStreamEnds) {
   EXPECT_EQ(handler_.ended[0], "bad");
 }
 
+TEST_P(WebSocketConnectionPoolTest, SendTellsWhyNothingWasSent) {
+  options_.websocket.write_queue_bytes_max = 64;
+  const auto venue = make_venue();
+  const auto pool = make_pool(*venue);
+  EXPECT_TRUE(pool->subscribe("s"));
+  until([&] { return handler_.up.size() == 1; });
+  EXPECT_TRUE(pool->send(1, "subscribe 77"));
+  EXPECT_EQ(pool->send(1, "\xFF").error().code, ErrorCode::malformed);
+  EXPECT_EQ(pool->send(1, std::string(100, 'x')).error().code, ErrorCode::exhausted);
+  EXPECT_EQ(pool->send(2, "x").error().code, ErrorCode::closed);
+  EXPECT_EQ(handler_.sent, (std::vector<std::string>{"subscribe 1 s", "subscribe 77"}));
+}
+
+TEST_P(WebSocketConnectionPoolTest, ARequestThatIsNoTextEndsItsStreams) {
+  const auto venue = make_venue();
+  const auto pool = make_pool(*venue);
+  EXPECT_TRUE(pool->subscribe("good"));
+  EXPECT_TRUE(pool->subscribe("\xFF"));  // in the same message
+  until([&] { return handler_.ended.size() == 1 && handler_.up.size() == 1; });
+  EXPECT_EQ(handler_.ended[0], "\xFF");
+  EXPECT_EQ(handler_.lost, 0);
+  EXPECT_EQ(pool->slot_stats().refused, 1U);
+}
+
+// The queue has no room for it: the connection is cut, so that nobody takes the stream for asked for.
+TEST_P(WebSocketConnectionPoolTest, AConnectionThatCannotTakeARequestIsCut) {
+  options_.websocket.write_queue_bytes_max = 64;
+  options_.config.slots.streams_per_message = 1;
+  const auto venue = make_venue();
+  const auto pool = make_pool(*venue);
+  EXPECT_TRUE(pool->subscribe(std::string(100, 's')));
+  until([&] { return handler_.lost >= 2; });
+  EXPECT_TRUE(handler_.sent.empty());
+  EXPECT_GE(venue->accepted(), 2);
+}
+
 TEST_P(WebSocketConnectionPoolTest, DrainSaysGoodbye) {
   const auto venue = make_venue();
   const auto pool = make_pool(*venue);
