@@ -237,9 +237,11 @@ void LeasePool::pump(Instant now) {
     ledger_->withdraw(ledger_member_);
   }
   if (dials_back_ > 0) dial_back(now);
-  while (dials_wanted(now) > 0) {
-    if (!start_dial(now)) return;
-  }
+  do {
+    while (dials_wanted(now) > 0) {
+      if (!start_dial(now)) return;
+    }
+  } while (give_up_check(now));
 }
 
 std::size_t LeasePool::dials_wanted(Instant now) {

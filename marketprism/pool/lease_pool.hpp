@@ -313,6 +313,9 @@ class LeasePool {
   void time_out_work(Instant now);
   void retire_and_check_idle(Instant now);
   Instant check_due(const Connection& connection) const;
+  std::uint32_t slowest_check(Instant& ends_at) const;
+  Instant check_ends_at(Instant now) const;
+  bool give_up_check(Instant now);
   void start_check(std::uint32_t index, Instant now);
   void shrink();
   void finish_check(std::uint32_t index, bool is_healthy, Instant now);

@@ -5,6 +5,12 @@
 #include "marketprism/pool/lease_pool.hpp"
 
 namespace marketprism::pool {
+namespace {
+
+// However fast dials are, a check that a waiter waits for is given so much time.
+constexpr Nanoseconds check_patience_min = std::chrono::milliseconds(10);
+
+}  // namespace
 
 void LeasePool::tick(Instant now) {
   time_out_waiters(now);
@@ -35,6 +41,7 @@ void LeasePool::set_wake(Instant now) {
   if (phase_ == Phase::running) by(std::min(failback_at_, overdue_scan_at_));
   wake_at_ = wake;
   if (phase_ != Phase::running) return;
+  if (!is_in_permit_line_) wake_by(check_ends_at(now));
   // At the end of a pause, if something is wanted, or when the connect budget allows the next dial.
   if (dials_wanted(now) > 0 && budget_ != nullptr && !is_in_permit_line_) wake_by(budget_->ready_at(now));
 }
@@ -88,10 +95,48 @@ void LeasePool::retire_and_check_idle(Instant now) {
   }
 }
 
-// A check must not make an acquire wait, so the last connection of a full pool is left alone for two intervals more.
+// A check must not make an acquire wait, so half of the idle connections of a full pool, and its last one, are left
+// alone for two intervals more.
 Instant LeasePool::check_due(const Connection& connection) const {
-  const bool is_spare = idle_.size() > 1 || size() < config_.max_size;
+  const bool is_spare = idle_.size() > checking_.size() + 1 || size() < config_.max_size;
   return is_spare ? connection.check_at : connection.check_at + 2 * check_interval_;
+}
+
+// When a full pool has nothing but checks for a waiter, a check may take as long as a dial to the endpoint takes. Then
+// the connection makes room for a new one: it cannot be lent with half a check on it.
+std::uint32_t LeasePool::slowest_check(Instant& ends_at) const {
+  std::uint32_t found = no_index;
+  ends_at = Instant::max();
+  if (size() != config_.max_size || waiters_.size() <= connecting_.size()) return found;
+  if (connecting_.size() >= config_.max_connecting) return found;  // the end of a dial comes first
+  for (auto i = checking_.front(); i != no_index; i = connections_[i].next) {
+    const Nanoseconds dial(per_endpoint_[connections_[i].attempt.endpoint].mean_connect_ns);
+    const Instant end = connections_[i].since + std::max(dial, check_patience_min);
+    if (end >= ends_at) continue;
+    ends_at = end;
+    found = i;
+  }
+  return found;
+}
+
+// Not before the dial that it makes room for may begin.
+Instant LeasePool::check_ends_at(Instant now) const {
+  Instant at;
+  if (slowest_check(at) == no_index) return Instant::max();
+  return std::max({at, rounds_.dial_after(), budget_ == nullptr ? now : budget_->ready_at(now)});
+}
+
+bool LeasePool::give_up_check(Instant now) {
+  const Instant at = check_ends_at(now);
+  if (at > now) {
+    wake_by(at);
+    return false;
+  }
+  Instant unused;
+  const std::uint32_t index = slowest_check(unused);
+  checking_.erase(connections_, index);
+  close(index, CloseReason::evicted);
+  return true;
 }
 
 void LeasePool::start_check(std::uint32_t index, Instant now) {

@@ -138,6 +138,8 @@ class LeaseWorld {
 
   void check_books();
   void check_demand();
+  void check_patience();
+  [[nodiscard]] Instant check_ends_at(const Wire& checked) const;
   void check_rates();
   void check_statistics();
   void require(bool condition, const char* rule) {

@@ -143,11 +143,14 @@ void LeaseWorld::on(const pool::Close& action) {
     require(now_ - closed->up_since >= least, "a connection's life was cut short");
   }
   if (action.reason == CloseReason::evicted) {
-    require(
-        ledger_ != nullptr || size() > config_.max_size || !is_in_set(closed->endpoint) || is_standby(closed->endpoint),
-        "a connection was evicted for no reason");
+    const bool is_slow_check = closed->state == Wire::checking && size() == config_.max_size &&
+                               count(Wire::unused) == 0 && askers_.size() > count(Wire::dialing) &&
+                               now_ >= check_ends_at(*closed);
+    require(ledger_ != nullptr || is_slow_check || size() > config_.max_size || !is_in_set(closed->endpoint) ||
+                is_standby(closed->endpoint),
+            "a connection was evicted for no reason");
     const bool is_for_others =
-        size() <= config_.max_size && is_in_set(closed->endpoint) && !is_standby(closed->endpoint);
+        !is_slow_check && size() <= config_.max_size && is_in_set(closed->endpoint) && !is_standby(closed->endpoint);
     require(!is_for_others || askers_.empty() || closed->has_been_used,
             "a connection was evicted before it served the one who waited for it");
   }
@@ -263,7 +266,27 @@ void LeaseWorld::check_books() {
   if (is_draining_ && !is_drained_)
     require(pool_->wake_at() <= drain_deadline_, "would wake after the drain's deadline");
   check_demand();
+  check_patience();
   check_rates();
+}
+
+// A check may take as long as a dial when somebody waits for it, or 10 ms.
+Instant LeaseWorld::check_ends_at(const Wire& checked) const {
+  const Connects& measured = connects_[checked.endpoint];
+  const Nanoseconds dial(measured.count == 0 ? 0 : measured.sum_ns / measured.count);
+  return checked.since + std::max<Nanoseconds>(dial, std::chrono::milliseconds(10));
+}
+
+// One that takes longer is given up, as soon as the dial that follows may begin.
+void LeaseWorld::check_patience() {
+  const std::size_t connecting = count(Wire::dialing);
+  if (is_draining_ || has_failed_since_success_ || ledger_ != nullptr || size() != config_.max_size) return;
+  if (askers_.size() <= connecting || connecting >= config_.max_connecting) return;
+  for (const Wire& any : wires_) {
+    if (any.state != Wire::checking) continue;
+    const Instant latest = std::max({check_ends_at(any), now_, budget_ ? budget_->ready_at(now_) : now_});
+    require(pool_->wake_at() <= latest, "a waiter waits for a check that takes longer than a dial");
+  }
 }
 
 // Unless dials have failed lately, every dial that is wanted has begun, or will be as soon as the connect budget and

@@ -1,4 +1,7 @@
 // Ages, checks, loss, cancellation, drain and resize of LeasePool.
+#include <utility>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "marketprism/pool/lease_pool.hpp"
@@ -95,6 +98,55 @@ TEST_F(LeasePoolTest, TheLastConnectionOfAFullPoolIsCheckedLater) {
   EXPECT_TRUE(checks_.empty());
   pass(1s);
   EXPECT_EQ(checks_.size(), 1U);
+}
+
+TEST_F(LeasePoolTest, HalfOfTheIdleConnectionsOfAFullPoolStayReadyDuringChecks) {
+  config_.max_size = 6;
+  std::vector<ConnectionHandle> all;
+  for (int i = 0; i < 6; ++i) all.push_back(lent());
+  for (const auto connection : all) pool().release(connection, now_);
+  pass(60s);
+  EXPECT_EQ(checks_.size(), 3U);
+  EXPECT_EQ(pool().gauges().idle, 3U);
+  for (const auto connection : std::exchange(checks_, {})) pool().checked(connection, true, now_);
+  pass(0s);
+  EXPECT_EQ(checks_.size(), 3U);  // then the others
+}
+
+// Checks that are answered as fast as a dial cost an acquire no more than that.
+TEST_F(LeasePoolTest, AWaiterTakesTheConnectionWhoseCheckEnds) {
+  config_.max_size = 1;
+  pool().release(lent(), now_);
+  pass(180s);
+  ASSERT_EQ(checks_.size(), 1U);
+  wait();
+  pass(5ms);
+  EXPECT_TRUE(closed_.empty());
+  pool().checked(checks_[0], true, now_);
+  take();
+  ASSERT_EQ(grants_.size(), 1U);
+  EXPECT_EQ(grants_[0].connection, checks_[0]);
+}
+
+TEST_F(LeasePoolTest, ACheckThatTakesLongerThanADialIsGivenUpForAWaiter) {
+  config_.max_size = 1;
+  wait();
+  const ConnectionHandle slow = finish_dial(20ms);
+  grants_.clear();
+  pool().release(slow, now_);
+  pass(180s);
+  ASSERT_EQ(checks_.size(), 1U);
+  pass(5ms);
+  wait();
+  EXPECT_TRUE(closed_.empty());
+  EXPECT_EQ(pool().wake_at(), now_ + 15ms);
+  pass(15ms);
+  ASSERT_EQ(closed_.size(), 1U);
+  EXPECT_EQ(closed_[0].connection, slow);
+  EXPECT_EQ(closed_[0].reason, CloseReason::evicted);
+  ASSERT_EQ(dials_.size(), 1U);
+  finish_dial();
+  EXPECT_EQ(grants_.size(), 1U);
 }
 
 TEST_F(LeasePoolTest, ACheckOrADialThatNeverEndsIsGivenUp) {

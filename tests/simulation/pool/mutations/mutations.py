@@ -77,6 +77,10 @@ MUTATIONS = [
              "  if (connection.is_proven) return false;\n", "  if (connection.is_up) return false;\n"),
     Mutation("dial again at once when a server accepts and closes", "lease_pool.cpp",
              "  const bool has_failed = !connection.is_proven;", "  const bool has_failed = connection.id == 0;"),
+    Mutation("let an acquire wait for a slow check", "lease_pool_upkeep.cpp",
+             "std::max(dial, check_patience_min);", "std::max(dial, config_.health_check_timeout);"),
+    Mutation("give a check up before it has taken as long as a dial", "lease_pool_upkeep.cpp",
+             "connections_[i].since + std::max(dial, check_patience_min);", "connections_[i].since;"),
     Mutation("stay on the standby", "lease_pool_endpoints.cpp", "  while (dials_back_ > 0) {", "  while (dials_back_ > 64) {"),
     Mutation("deliver a stream after its end", "slot_pool.cpp",
              "if (stream == nullptr || stream->is_ending || connections_.find(connection) == nullptr) return;\n"
