@@ -167,7 +167,11 @@ void WebSocketConnectionPool::announce_closing(std::uint32_t connection) {
 }
 
 Result<> WebSocketConnectionPool::send(std::uint32_t connection, std::string_view text) {
-  if (const auto found = state_->connection_of(connection)) return state_->send(*found, text);
+  if (const auto found = state_->connection_of(connection)) {
+    Result<> sent = state_->send(*found, text);
+    if (!sent) state_->slots.count_error(found->slot);
+    return sent;
+  }
   return fail(ErrorCode::closed, "pool '" + state_->slots.config().name + "': there is no connection " +
                                      std::to_string(connection) + " any more");
 }
@@ -189,6 +193,10 @@ pool::PoolStats WebSocketConnectionPool::stats() const { return state_->slots.st
 pool::SlotStats WebSocketConnectionPool::slot_stats() const { return state_->slots.slot_stats(); }
 std::vector<pool::ConnectionInfo> WebSocketConnectionPool::connections() const {
   auto all = state_->slots.connections(state_->loop.now());
+  for (auto& info : all) {
+    const auto found = state_->connections.find(info.id);
+    if (found != state_->connections.end()) info.health_checks = found->second->socket->statistics().pongs_received;
+  }
   for (auto& lent : state_->leases.connections()) all.push_back(std::move(lent));
   return all;
 }

@@ -144,7 +144,7 @@ class WebSocketConnectionPool {
   [[nodiscard]] pool::SlotStats slot_stats() const;
   /// Of the connections that are lent; nothing before the first `acquire`.
   [[nodiscard]] std::optional<pool::PoolStats> lease_stats() const;
-  /// All of both kinds.
+  /// All of both kinds. Of those that carry streams: `uses` is how many, `health_checks` our pings that were answered.
   [[nodiscard]] std::vector<pool::ConnectionInfo> connections() const;
   /// What has gone over the connections that carry streams, closed ones included.
   [[nodiscard]] WebSocketTraffic traffic() const;

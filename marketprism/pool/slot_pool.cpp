@@ -188,6 +188,7 @@ void SlotPool::refused(SlotConnection connection, StreamHandle handle, Error err
   Slot* slot = find_slot(*stream, connection.index);
   if (slot == nullptr || slot->phase != SlotPhase::asked) return;
   const bool is_carrier = slot == &stream->carrier;
+  ++connections_[slot->connection].errors;
   leave(handle.index, *slot, false, now);
   wake_by(now);  // the connection may have nothing more to do
   if (error.is_terminal) {
@@ -255,6 +256,7 @@ void SlotPool::time_out_ask(std::uint32_t index, std::uint32_t connection, Insta
   Stream& stream = streams_[index];
   Slot& slot = slot_on(stream, connection);
   const bool is_carrier = &slot == &stream.carrier;
+  ++connections_[connection].errors;
   leave(index, slot, true, now);
   if (!is_carrier) return;  // still carried; a rotation or the silence limit asks again
   if (stream.successor.phase != SlotPhase::none) {
@@ -293,6 +295,7 @@ void SlotPool::move_elsewhere(std::uint32_t index, Instant now) {
   Stream& stream = streams_[index];
   const std::uint32_t from = stream.carrier.connection;
   stream.last_message = now;
+  ++connections_[from].errors;
   const std::uint32_t target = best_room(connections_[from].id);
   if (target != no_index) {
     enter(index, stream.successor, target, now);

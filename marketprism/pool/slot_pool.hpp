@@ -135,6 +135,12 @@ class SlotPool {
   /// rate.
   void count_message(SlotConnection connection, Instant now);
 
+  /// Something went wrong on a connection that does not end it (a text could not be sent); only counted, with the
+  /// streams on it that were refused, not confirmed or silent.
+  void count_error(SlotConnection connection) {
+    if (Connection* record = connections_.find(connection)) ++record->errors;
+  }
+
   /// The connection has died.
   void lost(SlotConnection connection, Instant now);
   /// The venue will cut this connection soon: replace it now.
@@ -214,6 +220,7 @@ class SlotPool {
     std::vector<StreamHandle> to_drop;       // to be unsubscribed; they use room until then
     std::size_t queued = 0;                  // slots in phase queued
     std::size_t up = 0;                      // slots in phase up
+    std::uint64_t errors = 0;
     TokenBucket messages{RateConfig{}};
   };
 

@@ -68,6 +68,7 @@ std::vector<ConnectionInfo> SlotPool::connections(Instant now) const {
     info.endpoint_name = endpoints()[connection.attempt.endpoint].name();
     info.age = now - connection.created_at;
     info.uses = connection.slots.size();
+    info.errors = connection.errors;
     if (!connection.is_up) {
       info.state = ConnectionState::connecting;
     } else if (connection.slots.empty()) {

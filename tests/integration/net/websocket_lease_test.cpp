@@ -261,6 +261,9 @@ TEST_P(WebSocketLeaseTest, CountsWhatWentOverItsConnections) {
   const auto pool = make_pool(*venue);
   for (int i = 0; i < 4; ++i) EXPECT_TRUE(pool->subscribe("s" + std::to_string(i)));
   until([&] { return handler_.messages.size() == 4 && pool->traffic().pongs_received >= 2; });
+  std::uint64_t checks = 0;
+  for (const auto& info : pool->connections()) checks += info.health_checks;
+  EXPECT_GE(checks, 2U);
   venue->server().cut_all();
   until([&] { return handler_.lost == 2 && handler_.up.size() == 4; });
   const WebSocketTraffic traffic = pool->traffic();

@@ -154,6 +154,23 @@ TEST_F(SlotPoolTest, WhatIsNotConfirmedIsAskedForElsewhere) {
   EXPECT_EQ(asked_[0].streams[0], late[0]);
 }
 
+TEST_F(SlotPoolTest, CountsWhatWentWrongOnAConnection) {
+  begin();
+  const auto streams = place(3);
+  bring_up();
+  const auto connection = up_[0].connection;
+  EXPECT_EQ(pool_->connections(now_).at(0).errors, 0U);
+  pool_->count_error(connection);
+  pool_->resubscribe(streams[0], now_);
+  pool_->resubscribe(streams[1], now_);
+  pass();
+  pool_->refused(connection, streams[0], Error{ErrorCode::rate_limited, "slow down", false, nullptr}, now_);
+  EXPECT_EQ(pool_->connections(now_).at(0).errors, 2U);
+  pass(slots_.subscribe_timeout);  // the other one is not confirmed
+  EXPECT_EQ(pool_->connections(now_).at(0).errors, 3U);
+  pool_->count_error(SlotConnection{});
+}
+
 TEST_F(SlotPoolTest, ARemovedStreamIsUnsubscribedBeforeItEnds) {
   begin();
   const auto streams = place(2);
