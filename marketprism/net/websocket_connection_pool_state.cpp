@@ -265,7 +265,7 @@ Task<> WebSocketConnectionPool::State::wait_until_released(std::shared_ptr<State
 Task<> WebSocketConnectionPool::State::say_goodbye(std::shared_ptr<State> self, std::shared_ptr<Connection> connection,
                                                    pool::CloseReason reason) {
   // We drop it, but because it had failed its streams: to them it was lost.
-  if (connection->is_muted)
+  if (connection->is_muted && !self->is_gone)
     self->handler.on_close(connection->number, WebSocketCloseCode::abnormal, name_of(reason), false);
   // A connection that is held has one before it to wait for, and then its own messages to deliver; whatever its reader
   // does, it reads again within `handover_max`. Only then can the close rely on it to see the peer's answer.

@@ -83,7 +83,9 @@ struct WebSocketConnectionPool::State : std::enable_shared_from_this<State> {
   void pump() {
     if (is_pumping) return;
     is_pumping = true;
-    while (auto action = slots.next_action()) {
+    while (!is_gone) {
+      auto action = slots.next_action();
+      if (!action) break;
       std::visit([this](auto& what) { carry_out(what); }, *action);
     }
     is_pumping = false;
@@ -91,7 +93,7 @@ struct WebSocketConnectionPool::State : std::enable_shared_from_this<State> {
   }
 
   void arm() {
-    if (is_drained) return;
+    if (is_drained || is_gone) return;
     Instant wake = slots.wake_at();
     if (!options.ping_text.empty()) wake = std::min(wake, loop.now() + std::chrono::seconds(1));
     if (wake != Instant::max()) loop.timers().arm(timer, std::max(wake, loop.now()));

@@ -57,7 +57,6 @@ WebSocketConnection::State::State(TransportPtr the_transport, WebSocketRole role
       last_receive(loop.now()),
       handed_over(loop),
       pong_seen(loop),
-      ended(loop),
       flushed(loop),
       ping_timer([](void* self) { static_cast<State*>(self)->on_ping_time(); }, this),
       pong_timer([](void* self) { static_cast<State*>(self)->on_pong_time(); }, this),
@@ -244,7 +243,12 @@ void WebSocketConnection::State::fail_with(Error error, bool send_first) {
     close_transport();
   }
   if (pong_seen.has_waiter()) pong_seen.set();
-  if (ended.has_waiter()) ended.set();
+  const auto keep = shared_from_this();  // each that is resumed may destroy the connection
+  while (!closers.empty()) {
+    async::Signal* const ended = closers.back();
+    closers.pop_back();
+    ended->set();
+  }
 }
 
 void WebSocketConnection::State::close_transport() {
@@ -267,7 +271,8 @@ Task<Result<>> WebSocketConnection::State::close(std::shared_ptr<State> self, We
   bool timed_out = false;
   if (self->is_watched) self->is_unused = true;  // the background reads on, and sees the answer
   if (self->is_reading) {
-    const auto outcome = co_await self->ended.wait(deadline);
+    Closer closer(*self);
+    const auto outcome = co_await closer.ended.wait(deadline);
     timed_out = outcome == async::Signal::Outcome::timed_out;
   } else {
     const Deadline guard(self->loop, deadline, *self->transport);

@@ -22,6 +22,16 @@ struct WebSocketConnection::State : std::enable_shared_from_this<WebSocketConnec
     std::string data;
   };
 
+  /// A close that waits for the end while another coroutine reads, on its frame.
+  struct Closer {
+    explicit Closer(State& the_state) : state(the_state), ended(the_state.loop) { state.closers.push_back(&ended); }
+    ~Closer() { std::erase(state.closers, &ended); }
+    Closer(const Closer&) = delete;
+    Closer& operator=(const Closer&) = delete;
+    State& state;
+    async::Signal ended;
+  };
+
   // Reading.
   static Task<Result<>> read(std::shared_ptr<State> self);
   const WebSocketReceived* next();
@@ -84,9 +94,9 @@ struct WebSocketConnection::State : std::enable_shared_from_this<WebSocketConnec
   std::size_t kept_bytes = 0;
   Kept given;  // the one that the user is looking at
   std::function<void()> closed_callback;
-  async::Signal handed_over;  // the background has read for a user who waits
-  async::Signal pong_seen;    // or the connection has failed; for a check that waits
-  async::Signal ended;        // set with `failure`, for a close that waits while another coroutine reads
+  async::Signal handed_over;            // the background has read for a user who waits
+  async::Signal pong_seen;              // or the connection has failed; for a check that waits
+  std::vector<async::Signal*> closers;  // set with `failure`: closes that wait while another coroutine reads
 
   std::string out;        // queued frames
   std::string in_flight;  // what the flush loop is writing

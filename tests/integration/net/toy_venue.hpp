@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -169,6 +170,7 @@ class ToyHandler final : public WebSocketStreamHandler {
   std::vector<std::string> sent;
   std::vector<std::string> went_down;
   int downs = 0;
+  std::function<void()> when_down;
   int lost = 0;
   int closed_by_us = 0;
   bool warn_at_once = false;  // as if the venue were about to cut every connection as soon as it carries something
@@ -198,6 +200,7 @@ class ToyHandler final : public WebSocketStreamHandler {
   }
   void on_stream_down(std::string_view stream, std::string_view) override {
     ++downs;
+    if (when_down) when_down();
     went_down.emplace_back(stream);
     up.erase(std::string(stream));
   }

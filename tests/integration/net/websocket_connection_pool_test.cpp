@@ -75,6 +75,18 @@ TEST_P(WebSocketConnectionPoolTest, AConnectionGivenUpAsDeadWasLost) {
   EXPECT_EQ(handler_.closed_by_us, 0);
 }
 
+// By its handler, when it tells of the first of two streams that are down: nothing more is told.
+TEST_P(WebSocketConnectionPoolTest, ADestroyedPoolTellsNothing) {
+  const auto venue = make_venue();
+  auto pool = make_pool(*venue);
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(pool->subscribe("s" + std::to_string(i), 200ms));
+  until([&] { return handler_.up.size() == 2; });
+  handler_.when_down = [&] { pool.reset(); };
+  until([&] { return pool == nullptr && venue->open() == 0; });
+  EXPECT_EQ(handler_.downs, 1);
+  EXPECT_EQ(handler_.lost, 0);
+}
+
 // A connection that waits for the one before it to say the rest is replaced itself, over and over.
 TEST_P(WebSocketConnectionPoolTest, ReplacesAConnectionThatIsStillTakingOver) {
   options_.config.slots.streams_per_message = 3;

@@ -212,6 +212,29 @@ TEST_P(WebSocketTest, a_close_waits_while_another_coroutine_reads) {
   EXPECT_THAT(got, testing::ElementsAre("before the close"));
 }
 
+TEST_P(WebSocketTest, two_closes_wait_while_another_coroutine_reads) {
+  HttpServer server(loop, server_options());
+  server.handle_upgrade("/stream", accept_websocket({}, echo));
+  const auto connection = connect(target(server.listen().value()));
+  bool has_ended = false;
+  loop.spawn([](WebSocketConnection& on, bool& done) -> Task<> {
+    while (co_await on.read_some()) {
+      while (on.next_message()) {
+      }
+    }
+    done = true;
+  }(*connection, has_ended));
+  int closed = 0;
+  for (int i = 0; i < 2; ++i) {
+    loop.spawn([](WebSocketConnection& on, int& count, Instant deadline) -> Task<> {
+      const auto done = co_await on.close(WebSocketCloseCode::normal, "", deadline);
+      EXPECT_TRUE(done);
+      ++count;
+    }(*connection, closed, soon()));
+  }
+  while (closed < 2 || !has_ended) loop.context().run_one();
+}
+
 TEST_P(WebSocketTest, pings_and_measures_the_round_trip) {
   HttpServer server(loop, server_options());
   server.handle_upgrade("/stream", accept_websocket({}, echo));
