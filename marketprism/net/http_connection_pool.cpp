@@ -214,6 +214,7 @@ Result<> HttpConnectionPool::reconfigure(const pool::HttpPoolConfig& config) {
   changed.proxy = mine.proxy;
   mine = std::move(changed);
   state_->budget.reconfigure(mine.retry_budget);
+  state_->wake_retries();
   if (state_->has_own_permits) state_->permits->resize(static_cast<std::uint32_t>(mine.connections.max_size));
   for (const auto& host : state_->hosts) {
     if (auto ok = host->pool.reconfigure(state_->host_config(host->is_warm)); !ok) return ok;

@@ -147,10 +147,14 @@ Task<bool> HttpConnectionPool::State::may_retry(std::shared_ptr<State> self, Ret
 void HttpConnectionPool::State::RetryPlace::give_back() {
   if (!std::exchange(is_taken, false)) return;
   state.budget.give_back();
-  if (state.loop.is_ending()) return;
-  while (!state.waiting_retries.empty() && state.budget.try_take(state.active)) {
-    WaitingRetry* const next = state.waiting_retries.front();
-    state.waiting_retries.pop_front();
+  state.wake_retries();
+}
+
+void HttpConnectionPool::State::wake_retries() {
+  if (loop.is_ending()) return;
+  while (!waiting_retries.empty() && budget.in_flight() < budget.limit(active) && budget.try_take(active)) {
+    WaitingRetry* const next = waiting_retries.front();
+    waiting_retries.pop_front();
     next->place.is_taken = true;
     next->turn.set();
   }

@@ -85,6 +85,8 @@ struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
     async::Signal turn;
   };
   static Task<bool> may_retry(std::shared_ptr<State> self, RetryPlace& place, Instant deadline);
+  /// Whenever there may be room in the retry budget: after a retry, for more requests, or by a new config.
+  void wake_retries();
   void stop(Nanoseconds patience);
 
   // Counts a request as long as it runs.
@@ -92,6 +94,7 @@ struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
     InProgress(State& pool_state, Host& its_host) : state(pool_state), host(its_host) {
       ++state.active;
       ++host.users;
+      if (!state.waiting_retries.empty()) state.wake_retries();
     }
     ~InProgress() {
       --host.users;
