@@ -4,10 +4,16 @@ import {color} from '/plots.js';
 
 const rows = 12;  // of each side of the ladder
 const trades = 24;
+const blank = '\u00a0';  // as high as a number
 let parts;
 let listen;
+const interval_ms = 500;  // between two drawings: faster than this nobody reads
+let received = '';  // the book that came last
+let drawn = null;  // and the one that is seen
+let drawnAt = 0;
+let timer = 0;
 
-const line = (...classes) => h('tr', {}, ...classes.map((name) => h('td', {class: name}, ' ')));
+const line = (side, ...classes) => h('tr', {class: side}, ...classes.map((name) => h('td', {class: name}, blank)));
 
 export function build(section, tools) {
   ({listen} = tools);
@@ -15,15 +21,19 @@ export function build(section, tools) {
     choice: h('select', {'aria-label': 'Instrument', onchange: choose}),
     note: h('span', {class: 'muted'}),
     depth: h('canvas', {class: 'depth', role: 'img', 'aria-label': 'Depth of the book'}),
-    asks: [...Array(rows)].map(() => line('sell price', 'num', 'num muted')),
-    bids: [...Array(rows)].map(() => line('buy price', 'num', 'num muted')),
-    spread: h('td', {colspan: 3}, ' '),
-    tape: [...Array(trades)].map(() => line('muted', 'num price', 'num')),
+    asks: [...Array(rows)].map(() => line('ask', 'sell price', 'num', 'num muted')),
+    bids: [...Array(rows)].map(() => line('bid', 'buy price', 'num', 'num muted')),
+    spread: h('td', {colspan: 3}, blank),
+    tape: [...Array(trades)].map(() => line(undefined, 'muted', 'num price', 'num')),
   };
   const ladder = h('table', {class: 'ladder', 'aria-label': 'Best levels'}, h('tbody', {}, ...[...parts.asks].reverse(), h('tr', {class: 'spread'}, parts.spread), ...parts.bids));
   const tape = h('table', {class: 'tape', 'aria-label': 'Last trades'}, h('tbody', {}, ...parts.tape));
   section.append(h('div', {class: 'bar'}, parts.choice, parts.note),
     h('div', {class: 'grid book'}, card('Depth', parts.depth), card('Price, amount, in all', h('div', {class: 'rows'}, ladder)), card('Trades', h('div', {class: 'rows'}, tape))));
+  new ResizeObserver(([{contentRect}]) => {
+    parts.size = contentRect;
+    if (drawn) drawDepth(drawn);
+  }).observe(parts.depth);
   fill();
 }
 
@@ -47,18 +57,17 @@ export function show() {
 // The digits that the texts need after the point, all of them alike.
 const digitsOf = (texts) => Math.max(0, ...texts.map((text) => (text.split('.')[1] ?? '').replace(/0+$/, '').length));
 
-function showSide(nodes, levels, side, digits) {
+function showSide(nodes, levels, digits) {
   let sum = 0;
   const total = levels.slice(0, rows).reduce((all, level) => all + Number(level[1]), 0);
-  const tint = color(side === 'bid' ? '--buy' : '--sell');
   nodes.forEach((node, i) => {
     const level = levels[i];
     sum += level ? Number(level[1]) : 0;
-    setText(node.children[0], level ? Number(level[0]).toFixed(digits.price) : ' ');
-    setText(node.children[1], level ? Number(level[1]).toFixed(digits.amount) : ' ');
-    setText(node.children[2], level ? sum.toFixed(digits.amount) : ' ');
-    const share = level && total > 0 ? (100 * sum) / total : 0;
-    node.style.backgroundImage = `linear-gradient(to left, ${tint}22 ${share}%, transparent ${share}%)`;
+    setText(node.children[0], level ? Number(level[0]).toFixed(digits.price) : blank);
+    setText(node.children[1], level ? Number(level[1]).toFixed(digits.amount) : blank);
+    setText(node.children[2], level ? sum.toFixed(digits.amount) : blank);
+    const share = level && total > 0 ? Math.round((100 * sum) / total) : 0;
+    if (node.share !== share) node.style.backgroundSize = `${(node.share = share)}% 100%`;
   });
 }
 
@@ -68,12 +77,13 @@ function steps(levels) {
 }
 
 function drawDepth(book) {
+  if (!parts.size) return;
   const canvas = parts.depth;
   const ratio = devicePixelRatio || 1;
-  const width = canvas.clientWidth, height = canvas.clientHeight;
-  if (canvas.width !== width * ratio || canvas.height !== height * ratio) {
-    canvas.width = width * ratio;
-    canvas.height = height * ratio;
+  const {width, height} = parts.size;
+  if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
   }
   const pen = canvas.getContext('2d');
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -115,23 +125,32 @@ function drawDepth(book) {
   pen.fillText(most.toPrecision(3), 4, 12);
 }
 
-export function showBook(book) {
-  if (!parts) return;
+function draw() {
+  timer = 0;
+  drawnAt = performance.now();
+  const book = drawn = JSON.parse(received);
   setText(parts.note, book.is_live ? `${book.bid_levels} bids, ${book.ask_levels} asks` : 'The book waits for a snapshot.');
   setAttribute(parts.depth, 'data-symbol', book.symbol);
   const seen = [...book.bids.slice(0, rows), ...book.asks.slice(0, rows), ...book.trades.map((t) => [t.price, t.amount])];
   const digits = {price: digitsOf(seen.map((level) => level[0])), amount: Math.min(6, digitsOf(seen.map((level) => level[1])))};
-  showSide(parts.asks, book.asks, 'ask', digits);
-  showSide(parts.bids, book.bids, 'bid', digits);
+  showSide(parts.asks, book.asks, digits);
+  showSide(parts.bids, book.bids, digits);
   const spread = book.bids.length && book.asks.length ? Number(book.asks[0][0]) - Number(book.bids[0][0]) : 0;
-  setText(parts.spread, spread ? `spread ${Number(spread.toPrecision(4))}` : ' ');
+  setText(parts.spread, spread ? `spread ${Number(spread.toPrecision(4))}` : blank);
   const last = [...book.trades].reverse();
   parts.tape.forEach((node, i) => {
     const trade = last[i];
-    setText(node.children[0], trade ? clock(trade.time_ms) : ' ');
-    setText(node.children[1], trade ? Number(trade.price).toFixed(digits.price) : ' ');
+    setText(node.children[0], trade ? clock(trade.time_ms) : blank);
+    setText(node.children[1], trade ? Number(trade.price).toFixed(digits.price) : blank);
     setAttribute(node.children[1], 'class', `num price ${trade?.side ?? ''}`);
-    setText(node.children[2], trade ? Number(trade.amount).toFixed(digits.amount) : ' ');
+    setText(node.children[2], trade ? Number(trade.amount).toFixed(digits.amount) : blank);
   });
   drawDepth(book);
+}
+
+// A book comes four times a second. Unless it is the one that is seen, it is drawn when its time has come.
+export function showBook(text) {
+  if (!parts || text === received) return;
+  received = text;
+  timer ||= setTimeout(draw, drawnAt + interval_ms - performance.now());
 }

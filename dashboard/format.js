@@ -1,7 +1,11 @@
 // Numbers and times as people read them.
 
+// Made once: making one costs more than all it formats for a view.
+const whole = new Intl.NumberFormat('en', {maximumFractionDigits: 0});
+const timeOfDay = new Intl.DateTimeFormat('en-GB', {timeStyle: 'medium'});
+
 export function count(value) {
-  if (value < 10000) return Math.round(value).toLocaleString('en');
+  if (value < 10000) return whole.format(Math.round(value));
   if (value < 1e6) return (value / 1e3).toFixed(value < 1e5 ? 1 : 0) + 'k';
   if (value < 1e9) return (value / 1e6).toFixed(value < 1e7 ? 2 : 1) + 'M';
   return (value / 1e9).toFixed(2) + 'G';
@@ -33,4 +37,4 @@ export function duration(seconds) {
 
 export const percent = (share) => `${(100 * share).toFixed(share > 0.0995 ? 0 : 1)} %`;
 
-export const clock = (time_ms) => new Date(time_ms).toLocaleTimeString('en-GB');
+export const clock = (time_ms) => timeOfDay.format(time_ms);

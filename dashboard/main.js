@@ -47,7 +47,8 @@ function showHeader() {
   const pill = document.getElementById('pill');
   setAttribute(pill, 'data-health', health);
   setText(pill, {fresh: 'all fresh', late: 'needs attention', stale: status.is_ready ? 'needs attention' : 'not ready'}[health]);
-  document.title = `${health === 'fresh' ? '' : '● '}MarketPrism`;
+  const title = `${health === 'fresh' ? '' : '● '}MarketPrism`;
+  if (document.title !== title) document.title = title;
   for (const node of document.querySelectorAll('header [data-status]')) {
     const field = node.dataset.status;
     setText(node, formats[field](status[field]));
@@ -69,7 +70,7 @@ function listen(query = listening) {
     draw();
   });
   source.addEventListener('book', (event) => {
-    if (selected === 'book' && !document.hidden) book.showBook(JSON.parse(event.data));
+    if (selected === 'book' && !document.hidden) book.showBook(event.data);
   });
 }
 

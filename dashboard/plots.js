@@ -1,9 +1,18 @@
 // Plots over time by uPlot, in the page's colours, as wide as their place.
+import {clock} from '/format.js';
 import uPlot from '/uPlot.js';
 
-export const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+// Asking for a colour makes the browser bring all styles up to date, so each is asked for once.
+const colors = new Map();
+const darkness = matchMedia('(prefers-color-scheme: dark)');
+darkness.addEventListener('change', () => colors.clear());
 
-const clockOf = (time_s) => new Date(time_s * 1000).toLocaleTimeString('en-GB');
+export function color(name) {
+  if (!colors.has(name)) colors.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+  return colors.get(name);
+}
+
+const clockOf = (time_s) => clock(time_s * 1000);
 
 const axis = (extra = {}) => ({
   stroke: () => color('--muted'),
@@ -42,7 +51,7 @@ export function timePlot(place, lines, format, {height = 200, stacked = false} =
     const width = place.clientWidth;
     if (width > 0 && width !== plot.width) plot.setSize({width, height});
   }).observe(place);
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => plot.redraw(false));
+  darkness.addEventListener('change', () => plot.redraw(false));
   return {
     show(times, values) {
       if (!stacked) return plot.setData([times, ...values]);

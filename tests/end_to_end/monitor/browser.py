@@ -10,7 +10,8 @@ import urllib.request
 
 
 class Browser:
-    def __init__(self, width=1280, height=900, dark=False):
+    def __init__(self, width=1280, height=900, dark=False, logs=True):
+        """Without logs, which cost the page time, nothing can be told of its complaints and requests."""
         self.size = width, height
         self.profile = tempfile.TemporaryDirectory()
         self.driver = subprocess.Popen(['chromedriver', '--port=0'], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -23,7 +24,9 @@ class Browser:
                      '--force-device-scale-factor=1', f'--user-data-dir={self.profile.name}', f'--window-size={width},{height}']
         if dark:
             arguments.append('--force-dark-mode')
-        options = {'goog:chromeOptions': {'args': arguments}, 'goog:loggingPrefs': {'browser': 'ALL', 'performance': 'ALL'}}
+        options = {'goog:chromeOptions': {'args': arguments}}
+        if logs:
+            options['goog:loggingPrefs'] = {'browser': 'ALL', 'performance': 'ALL'}
         made = self.call('POST', '/session', {'capabilities': {'alwaysMatch': options}})
         self.base += f'/session/{made["sessionId"]}'
         self.devtools('Emulation.setDeviceMetricsOverride', width=width, height=height, deviceScaleFactor=1, mobile=width < 600)

@@ -98,6 +98,31 @@ def check_book(browser, collector):
     expect('the best levels are the API\'s', best == [[float(x) for x in book[side][0]] for side in ('asks', 'bids')], best, book['asks'][0], book['bids'][0])
 
 
+def check_book_draws(browser, collector):
+    """What drawing costs is its number: none while the book stands still, few while it changes."""
+    def draws():
+        return browser.run('''const pen = CanvasRenderingContext2D.prototype;
+          if (window.draws === undefined) {
+            window.draws = 0;
+            const clear = pen.clearRect;
+            pen.clearRect = function (...place) { window.draws += this.canvas.className === 'depth'; return clear.apply(this, place); };
+          }
+          return window.draws''')
+
+    def updates():
+        return float(browser.run(shown, '[data-status=uptime_s]')[1])
+    draws()
+    began = updates()
+    until('three seconds pass', lambda: updates() >= began + 3)
+    expect('a book that stands still is not drawn again', draws() <= 1, draws())
+    collector.proxies['binance'].is_stalled = False
+    before = draws()
+    until('a book that changes is drawn', lambda: draws() >= before + 3)
+    before, began = draws(), time.monotonic()
+    until('a while passes', lambda: draws() >= before + 8)
+    expect('not oftener than four times a second', 8 / (time.monotonic() - began) <= 4.2, time.monotonic() - began)
+
+
 def check_keyboard(browser):
     browser.press('1')
     browser.run('document.getElementById("tab-overview").focus()')
@@ -148,7 +173,7 @@ with Collector(sys.argv[1], exchanges=('binance', 'okx'), extra='late_after_s = 
         check_killed_connection(browser, collector)
         check_stalled_feed(browser, collector)
         check_book(browser, collector)
-        collector.proxies['binance'].is_stalled = False
+        check_book_draws(browser, collector)
         browser.press('1')
         until('the feed is fresh again', lambda: health(browser, '[data-feed="binance/trade"]') == 'fresh')
         check_keyboard(browser)

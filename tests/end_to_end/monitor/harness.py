@@ -25,13 +25,13 @@ def needed(*programs):
         sys.exit(1 if os.environ.get('CI') else SKIPPED)
 
 
-def until(what, condition, seconds=60):
+def until(what, condition, seconds=60, log=sys.stdout):
     """Waits for something to become true and returns it; that it comes is what is tested."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
-            print(f'ok {what}', flush=True)
+            print(f'ok {what}', file=log, flush=True)
             return value
         if time.monotonic() > end:
             raise SystemExit(f'FAILED {what}')
@@ -116,9 +116,10 @@ class Proxy:
 class Collector:
     """`emulate`, a proxy before it, and `collect` with --admin; all ended at the end of the `with`."""
 
-    def __init__(self, program, exchanges=('binance',), rate=500, symbols='*', channels='trade,book,bbo', extra='', emulate=()):
+    def __init__(self, program, exchanges=('binance',), rate=500, symbols='*', channels='trade,book,bbo', extra='', emulate=(), log=sys.stdout):
         self.program = os.path.abspath(program)
         self.exchanges, self.rate, self.symbols, self.channels, self.extra, self.emulate = exchanges, rate, symbols, channels, extra, emulate
+        self.log = log
         self.processes = []
 
     def __enter__(self):
@@ -141,7 +142,7 @@ class Collector:
         self.said = []
         self.url = None
         threading.Thread(target=self.listen, daemon=True).start()
-        until('the address is told', lambda: self.url or self.collector.poll() is not None)
+        until('the address is told', lambda: self.url or self.collector.poll() is not None, log=self.log)
         return self
 
     def listen(self):
