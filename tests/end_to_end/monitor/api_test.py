@@ -16,6 +16,8 @@ def faults(value, schema, place='$'):
     """What in the value is not as the schema says; the keywords that docs/openapi.json uses."""
     if '$ref' in schema:
         schema = api['components']['schemas'][schema['$ref'].rsplit('/', 1)[1]]
+    if 'oneOf' in schema:
+        return min((faults(value, one, place) for one in schema['oneOf']), key=len)
     kinds = {'object': dict, 'array': list, 'string': str, 'boolean': bool, 'integer': int, 'number': (int, float)}
     kind = schema.get('type')
     if value is None:
@@ -25,7 +27,7 @@ def faults(value, schema, place='$'):
     found = []
     if kind == 'object':
         properties = schema.get('properties', {})
-        found += [f'{place}.{name} is missing' for name in properties if name not in value]
+        found += [f'{place}.{name} is missing' for name in schema.get('required', properties) if name not in value]
         for name, one in value.items():
             inner = properties.get(name, schema.get('additionalProperties'))
             found += faults(one, inner, f'{place}.{name}') if inner else [f'{place}.{name} is not documented']
@@ -68,6 +70,8 @@ def check_stream(collector):
         for name, part in seen['picture'].items():
             schema = api['paths'][f'/api/v1/{name}']['get']['responses']['200']['content']['application/json']['schema']
             expect(f'{name} in the stream is as documented', not faults(part, schema), faults(part, schema)[:5])
+        expect('the book in the stream is as documented', not faults(seen['book'], {'$ref': '#/components/schemas/Book'}),
+               faults(seen['book'], {'$ref': '#/components/schemas/Book'})[:5])
         expect('the book has levels', len(seen['book']['bids']) > 0 and seen['book']['symbol'] == 'BTCUSDT')
 
 
@@ -111,25 +115,67 @@ def check_bad_clients(collector):
     expect('nothing was lost meanwhile', collector.get('/api/v1/status')['dropped'] == 0 and collector.get('/api/v1/gaps')['recent'] == [])
 
 
+def refused(collector, path, wanted, method='GET', headers=None):
+    """The error, which must be one of those that are documented for the path."""
+    status, got, body = collector.request(path, method, headers)
+    expect(f'{method} {path} is refused with {wanted}', status == wanted, status, body)
+    reply = api['paths'][path.split('?')[0]][method.lower()]['responses'].get(str(status))
+    expect('… which is documented', reply is not None)
+    if '$ref' in reply:
+        reply = api['components']['responses'][reply['$ref'].rsplit('/', 1)[1]]
+    found = faults(json.loads(body), reply['content'][got['Content-Type']]['schema'])
+    expect('… as it is', not found, found)
+    return json.loads(body)['error']
+
+
+def operations():
+    return [(path, method.upper()) for path, methods in api['paths'].items() for method in methods]
+
+
+def check_strangers(collector):
+    for path, method in operations():
+        refused(collector, path, 403, method, {'Host': 'a.name.elsewhere'})
+        if method == 'POST':
+            refused(collector, path, 403, method, {'Origin': 'http://elsewhere'})
+    listeners = collector.fill_stream()
+    refused(collector, '/api/v1/stream', 503)
+    for one in listeners:
+        one.close()
+
+
+def check_token(program):
+    with Collector(program, extra='token = "0123456789abcdef"') as collector:
+        for path, method in operations():
+            if path not in ('/healthz', '/readyz'):
+                refused(collector, path, 401, method)
+        key = {'Authorization': 'Bearer 0123456789abcdef'}
+        expect('the token lets in', collector.request('/api/v1/status', headers=key)[0] == 200)
+        expect('and out', collector.request('/api/v1/drain', 'POST', key)[0] == 202 and collector.collector.wait(60) == 0)
+
+
 def check_errors(collector):
-    status, _, body = collector.request('/api/v1/books?exchange=binance&symbol=NOSUCH')
-    expect('a book that is not collected', status == 404 and 'NOSUCH' in body, body)
+    expect('a book that is not collected', 'NOSUCH' in refused(collector, '/api/v1/books?exchange=binance&symbol=NOSUCH', 404))
+    book = collector.get('/api/v1/books?exchange=binance&symbol=BTCUSDT')
+    expect('one that is, is as documented', not faults(book, {'$ref': '#/components/schemas/Book'}), faults(book, {'$ref': '#/components/schemas/Book'}))
+    refused(collector, '/api/v1/report?format=pdf', 400)
+    refused(collector, '/api/v1/heap?format=pdf', 400)
     expect('memory is kept under a label', collector.request('/api/v1/memory?label=before', 'POST')[0] == 200)
-    expect('a label with a blank is refused', collector.request('/api/v1/memory?label=a%20b', 'POST')[0] == 400)
+    refused(collector, '/api/v1/memory?label=a%20b', 400, 'POST')
     changes = collector.get('/api/v1/memory/changes?from=before&to=latest')
     expect('and compared', {'rss', 'books', 'queues'} <= {change['name'] for change in changes['changes']}, changes)
-    status, _, body = collector.request('/api/v1/memory/changes?from=never')
-    expect('a label that is not there is named', status == 404 and 'before' in body, status, body)
+    expect('a label that is not there is named', 'before' in refused(collector, '/api/v1/memory/changes?from=never', 404))
     expect('labels are listed', collector.get('/api/v1/memory')['labels'] == ['baseline', 'latest', 'before'])
     expect('a path that is not there', collector.request('/api/v1/nothing')[0] == 404)
-    expect('a level that is not there', collector.request('/api/v1/log_level?level=loud', 'POST')[0] == 400)
+    refused(collector, '/api/v1/log_level?level=loud', 400, 'POST')
     expect('a level that is', collector.request('/api/v1/log_level?level=info', 'POST')[0] == 200)
     started = collector.request('/api/v1/heap?on=true', 'POST')[0]
     expect('the heap profiler starts, or this build has none (a sanitizer)', started in (200, 501), started)
+    if started == 501:
+        refused(collector, '/api/v1/heap?on=true', 501, 'POST')
     expect('and says so', collector.get('/api/v1/heap')['on'] is (started == 200))
     expect('its flame graph is a drawing', '<svg' in collector.request('/api/v1/heap?format=svg')[2])
     expect('and it stops', collector.request('/api/v1/heap?on=false', 'POST')[0] == 200)
-    expect('on and off is all there is', collector.request('/api/v1/heap?on=maybe', 'POST')[0] == 400)
+    refused(collector, '/api/v1/heap?on=maybe', 400, 'POST')
     expect('reading does not drain', collector.request('/api/v1/drain')[0] == 405)
     code, _, said = collector.run('collect', '-e', 'binance', '-s', 'BTCUSDT', '-c', 'trade', '--to', 'jsonl', '--admin', f'127.0.0.1:{collector.port()}')
     expect('a port in use is named', code == 1 and 'the port is in use' in said, code, said)
@@ -163,6 +209,7 @@ with Collector(sys.argv[1], extra='late_after_s = 60\nstale_after_s = 120') as c
     check_documented(collector)
     check_stream(collector)
     check_errors(collector)
+    check_strangers(collector)
     check_verbs(collector)
     check_bad_clients(collector)
     proxy = collector.proxies['binance']
@@ -173,3 +220,4 @@ with Collector(sys.argv[1], extra='late_after_s = 60\nstale_after_s = 120') as c
     began = time.monotonic()
     expect('drain is taken', collector.request('/api/v1/drain', 'POST')[0] == 202)
     expect('the collector ends in order', collector.collector.wait(60) == 0)
+check_token(sys.argv[1])

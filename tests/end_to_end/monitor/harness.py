@@ -183,6 +183,15 @@ class Collector:
         done = subprocess.run([self.program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
         return done.returncode, done.stdout, done.stderr
 
+    def fill_stream(self):
+        """As many listeners to the event stream as there may be; the next one is refused."""
+        until('nobody listens', lambda: '\nmarketprism_admin_stream_clients 0\n' in self.request('/metrics')[2])
+        listeners = [socket.create_connection(('127.0.0.1', self.port())) for _ in range(16)]
+        for one in listeners:
+            one.sendall(b'GET /api/v1/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n')
+            expect('a listener is let in', b'200' in one.recv(20))
+        return listeners
+
     def is_ready(self):
         return self.request('/readyz')[0] == 200
 
