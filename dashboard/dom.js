@@ -35,22 +35,26 @@ export function keep(parent, items, key, make, update) {
   for (const node of old.values()) node.remove();
 }
 
-// A table of named columns: {title, text(row), number?, health?(row)}.
-export function table(columns, label) {
+// A table of named columns: {title, text(row), number?, health?(row): with a dot, tone?(row): in that colour, field?: of which the text is
+// made; the cell keeps its value, fill?(cell, row): instead of a text}.
+export function table(columns, label, className) {
   const body = h('tbody');
   const head = h('tr', {}, ...columns.map((c) => h('th', {scope: 'col', class: c.number ? 'num' : undefined}, c.title)));
-  const node = h('div', {class: 'scroll'}, h('table', {'aria-label': label}, h('thead', {}, head), body));
+  const node = h('div', {class: 'scroll'}, h('table', {'aria-label': label, class: className}, h('thead', {}, head), body));
   const make = () => h('tr', {}, ...columns.map((c) => {
-    const cell = h('td', {class: c.number ? 'num' : undefined});
+    const cell = h('td', {class: c.number ? 'num' : undefined, 'data-field': c.field});
     if (c.health) cell.append(h('span', {class: 'dot'}));
-    cell.append(document.createTextNode(''));
+    if (!c.fill) cell.append(document.createTextNode(''));
     return cell;
   }));
   const update = (row, item) => columns.forEach((column, i) => {
     const cell = row.children[i];
+    if (column.fill) return column.fill(cell, item);
     const text = column.text(item);
     if (cell.lastChild.data !== text) cell.lastChild.data = text;
-    if (column.health) setAttribute(cell, 'data-health', column.health(item));
+    if (item[column.field] !== undefined) setAttribute(cell, 'data-value', item[column.field]);
+    const health = column.health ?? column.tone;
+    if (health) setAttribute(cell, 'data-health', health(item));
   });
   return {
     node,

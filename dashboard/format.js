@@ -12,6 +12,7 @@ export function count(value) {
 }
 
 export function bytes(value) {
+  if (value < 0) return `−${bytes(-value)}`;
   for (const unit of ['B', 'KiB', 'MiB']) {
     if (value < 1000) return `${value < 10 && unit !== 'B' ? value.toFixed(1) : Math.round(value)} ${unit}`;
     value /= 1024;

@@ -18,11 +18,11 @@ export function build(section) {
   });
   parts.owners = table([
     {title: 'Owner', text: (o) => o.name, health: (o) => verdicts[o.verdict] ?? 'none'},
-    {title: 'Bytes', text: (o) => bytes(o.bytes), number: true},
-    {title: 'Limit', text: (o) => (o.limit_bytes ? bytes(o.limit_bytes) : '–'), number: true},
+    {title: 'Bytes', text: (o) => bytes(o.bytes), number: true, field: 'bytes'},
+    {title: 'Limit', text: (o) => (o.limit_bytes ? bytes(o.limit_bytes) : '–'), number: true, field: 'limit_bytes'},
     {title: 'Refused', text: (o) => o.refusals || '–', number: true},
     {title: 'Verdict', text: (o) => o.verdict ?? '–'},
-    {title: 'Growth a minute', text: (o) => (o.verdict && o.verdict !== 'measuring' ? bytes(Math.max(0, o.growth_bytes_per_min)) : '–'), number: true},
+    {title: 'Growth a minute', text: (o) => (o.verdict && o.verdict !== 'measuring' ? bytes(o.growth_bytes_per_min) : '–'), number: true},
   ], 'Memory by owner');
   section.append(parts.tiles,
     h('div', {class: 'grid two'}, card('Memory by owner', parts.plot), card('Owners', parts.owners.node)),
@@ -31,11 +31,14 @@ export function build(section) {
       h('button', {type: 'button', class: 'action', onclick: () => profile(true)}, 'Start'),
       h('button', {type: 'button', class: 'action', onclick: () => profile(false)}, 'Stop'),
       h('a', {href: '/api/v1/heap?format=svg'}, 'Flame graph of what is live'), parts.note))));
+  profile(undefined, 'GET');
 }
 
-async function profile(on) {
-  const reply = await fetch(`/api/v1/heap?on=${on}`, {method: 'POST'});
-  setText(parts.note, reply.ok ? (on ? 'It samples, one allocation for each 512 KiB.' : 'It is off.') : (await reply.json()).error);
+// method GET: how it is, so that a page that is loaded again says so too.
+async function profile(on, method = 'POST') {
+  const reply = await fetch(method === 'GET' ? '/api/v1/heap' : `/api/v1/heap?on=${on}`, {method}).catch(() => null);
+  const said = await reply?.json().catch(() => null);
+  setText(parts.note, !reply?.ok ? said?.error ?? 'The collector does not answer.' : said.on ? 'It samples, one allocation for each 512 KiB.' : 'It is off.');
 }
 
 export function show({memory}) {

@@ -54,6 +54,7 @@ export function timePlot(place, lines, format, {height = 200, stacked = false} =
   darkness.addEventListener('change', () => plot.redraw(false));
   return {
     show(times, values) {
+      place.dataset.points = times.length;
       if (!stacked) return plot.setData([times, ...values]);
       plot.raw = [times, ...values];
       const sums = times.map(() => 0);
