@@ -1,11 +1,11 @@
 import {count, duration, milliseconds} from '/format.js';
-import {card, h, setText, table} from '/dom.js';
+import {card, h, setAttribute, setText, table} from '/dom.js';
+import {healthOf, lateAfter, silentFor} from '/freshness.js';
 import {color} from '/plots.js';
 
-const rareTypes = {candle: 12, funding_rate: 12, open_interest: 12, liquidation: Infinity};
+const order = {stale: 0, late: 1, fresh: 2};
 const size = 12;  // of a stream's cell, with its gap
 let parts;
-let limits = {late_after_s: 5, stale_after_s: 15};
 
 export function build(section) {
   parts = {
@@ -15,24 +15,25 @@ export function build(section) {
       {title: 'Market', text: (f) => f.market_type},
       {title: 'Age', text: (f) => duration(f.age_s), number: true},
       {title: 'Messages/s', text: (f) => count(f.messages_per_s), number: true},
-      {title: 'Messages', text: (f) => count(f.messages), number: true},
+      {title: 'Messages', text: (f) => count(f.messages), number: true, field: 'messages'},
       {title: 'Delay p50', text: (f) => milliseconds(f.delay.p50_ms), number: true},
       {title: 'p90', text: (f) => milliseconds(f.delay.p90_ms), number: true},
       {title: 'p99', text: (f) => milliseconds(f.delay.p99_ms), number: true},
-      {title: 'Gaps', text: (f) => count(f.gaps), number: true},
-      {title: 'Streams', text: (f) => count(f.streams), number: true},
-      {title: 'Late', text: (f) => count(f.late), number: true},
-      {title: 'Stale', text: (f) => count(f.stale), number: true},
+      {title: 'Gaps', text: (f) => count(f.gaps), number: true, field: 'gaps'},
+      {title: 'Streams', text: (f) => count(f.streams), number: true, field: 'streams'},
+      {title: 'Late', text: (f) => count(f.late), number: true, tone: (f) => (f.late > 0 ? 'late' : 'none')},
+      {title: 'Stale', text: (f) => count(f.stale), number: true, tone: (f) => (f.stale > 0 ? 'stale' : 'none')},
     ], 'Feeds'),
+    late: h('p', {class: 'lateness'}, h('span', {class: 'dot'}), document.createTextNode('')),
     heat: h('canvas', {class: 'heat', role: 'img', 'aria-label': 'Age of the last message of each stream'}),
     caption: h('p', {class: 'caption'}),
     oldest: table([
-      {title: 'Stream', text: (s) => s[1], health: (s) => healthOf(s)},
-      {title: 'Exchange', text: (s) => s[0]},
-      {title: 'Data', text: (s) => s[2]},
-      {title: 'Age', text: (s) => duration(s[3]), number: true},
-      {title: 'Events', text: (s) => count(s[4]), number: true},
-    ], 'Streams that were silent longest'),
+      {title: 'Stream', text: (s) => s.symbol, health: (s) => s.health},
+      {title: 'Exchange', text: (s) => s.exchange},
+      {title: 'Data', text: (s) => s.type},
+      {title: 'Age', text: (s) => duration(s.age_s), number: true},
+      {title: 'Events', text: (s) => count(s.events), number: true},
+    ], 'Streams that were silent longest', 'ranks'),
     gaps: table([
       {title: 'Exchange', text: (g) => g.exchange},
       {title: 'Data', text: (g) => g.data_type},
@@ -44,20 +45,19 @@ export function build(section) {
   parts.heat.addEventListener('mousemove', (event) => {
     const i = Math.floor(event.offsetY / size) * parts.columns + Math.floor(event.offsetX / size);
     const stream = parts.streams?.[i];
-    parts.heat.title = stream ? `${stream[0]} ${stream[1]} ${stream[2]}: ${duration(stream[3])}` : '';
+    parts.heat.title = stream ? `${stream.exchange} ${stream.symbol} ${stream.type}: ${duration(stream.age_s)}` : '';
   });
   section.append(
-    h('div', {class: 'grid'}, card('Feeds', parts.feeds.node)),
+    h('div', {class: 'grid'}, card('Feeds', parts.late, parts.feeds.node)),
     h('div', {class: 'grid'}, card('Streams, by age of the last message', parts.heat, parts.caption)),
     h('div', {class: 'grid even'}, card('Silent longest', parts.oldest.node), card('Gaps', parts.gaps.node, parts.noGaps)));
-  fetch('/api/v1/config').then((reply) => reply.json()).then((config) => (limits = config.admin));
 }
 
-function healthOf([, , type, age]) {
-  const factor = rareTypes[type] ?? 1;
-  if (factor === Infinity) return 'fresh';
-  if (age < 0 || age >= limits.stale_after_s * factor) return 'stale';
-  return age >= limits.late_after_s * factor ? 'late' : 'fresh';
+function streamsOf(picture) {
+  return picture.feeds.streams.map(([exchange, symbol, type, age_s, events]) => {
+    const silent_s = silentFor(age_s, picture);
+    return {exchange, symbol, type, age_s, events, silent_s, health: healthOf(type, silent_s)};
+  });
 }
 
 function drawHeat(streams) {
@@ -66,9 +66,9 @@ function drawHeat(streams) {
   const width = heat.clientWidth;
   parts.columns = Math.max(1, Math.floor(width / size));
   const height = Math.max(1, Math.ceil(streams.length / parts.columns)) * size;
-  if (heat.width !== width * ratio || heat.height !== height * ratio) {
-    heat.width = width * ratio;
-    heat.height = height * ratio;
+  if (heat.width !== Math.round(width * ratio) || heat.height !== Math.round(height * ratio)) {
+    heat.width = Math.round(width * ratio);
+    heat.height = Math.round(height * ratio);
     heat.style.height = `${height}px`;
   }
   const pen = heat.getContext('2d');
@@ -76,22 +76,34 @@ function drawHeat(streams) {
   pen.clearRect(0, 0, width, height);
   const colors = {fresh: color('--fresh'), late: color('--late'), stale: color('--stale')};
   const counts = {fresh: 0, late: 0, stale: 0};
-  streams.forEach((stream, i) => {
-    const health = healthOf(stream);
+  streams.forEach(({health, silent_s}, i) => {
     ++counts[health];
     pen.fillStyle = colors[health];
-    pen.globalAlpha = health === 'fresh' ? 1 - 0.6 * Math.min(1, stream[3] / limits.late_after_s) : 1;
+    pen.globalAlpha = health === 'fresh' ? 1 - 0.6 * Math.min(1, silent_s / lateAfter()) : 1;
     pen.fillRect((i % parts.columns) * size, Math.floor(i / parts.columns) * size, size - 2, size - 2);
   });
   setText(parts.caption, `${streams.length} streams: ${counts.fresh} fresh, ${counts.late} late, ${counts.stale} stale. A paler cell has waited longer.`);
 }
 
-export function show({feeds, gaps}) {
+// The server's counts, not those of the cells below: they hold with any number of streams.
+function showLateness(feeds) {
+  const sum = (field) => feeds.reduce((all, feed) => all + feed[field], 0);
+  const [late, stale] = [sum('late'), sum('stale')];
+  setAttribute(parts.late, 'data-health', stale > 0 ? 'stale' : late > 0 ? 'late' : 'fresh');
+  const said = [stale > 0 ? `${count(stale)} stale` : '', late > 0 ? `${count(late)} late` : ''].filter(Boolean).join(', ');
+  const text = said ? `Of ${count(sum('streams'))} streams: ${said}` : `All ${count(sum('streams'))} streams are fresh`;
+  if (parts.late.lastChild.data !== text) parts.late.lastChild.data = text;
+}
+
+export function show(picture) {
+  const {feeds, gaps} = picture;
   parts.feeds.show(feeds.feeds, (f) => `${f.exchange}/${f.data_type}`);
-  parts.streams = feeds.streams;
-  drawHeat(feeds.streams);
-  const silence = (s) => (s[3] < 0 ? Infinity : s[3]);
-  parts.oldest.show([...feeds.streams].sort((a, b) => silence(b) - silence(a)).slice(0, 15), (s) => s.slice(0, 3).join('/'));
+  showLateness(feeds.feeds);
+  parts.streams = streamsOf(picture);
+  drawHeat(parts.streams);
+  const longest = [...parts.streams].sort((a, b) => order[a.health] - order[b.health] || b.silent_s - a.silent_s).slice(0, 15);
+  // A row is a rank: rows that change places every second cannot be read.
+  parts.oldest.show(longest.map((stream, rank) => ({...stream, rank})), (s) => s.rank);
   parts.gaps.show(gaps.counts, (g) => `${g.exchange}/${g.data_type}/${g.reason}`);
   parts.noGaps.hidden = gaps.counts.length > 0;
 }
