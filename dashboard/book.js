@@ -34,24 +34,30 @@ export function build(section, tools) {
     parts.size = contentRect;
     if (drawn) drawDepth(drawn);
   }).observe(parts.depth);
-  fill();
-}
-
-async function fill() {
-  const {books} = await (await fetch('/api/v1/books')).json();
-  parts.choice.replaceChildren(...books.map((one) => h('option', {value: `${one.exchange} ${one.symbol}`}, `${one.exchange}  ${one.symbol}`)));
-  if (books.length === 0) return setText(parts.note, 'No books are collected; the channel is called book.');
-  choose();
 }
 
 function choose() {
+  clearTimeout(timer);  // what was about to be drawn is not wanted any more
+  timer = 0;
+  received = '';
   const [exchange, symbol] = parts.choice.value.split(' ');
-  if (symbol) listen(`?${new URLSearchParams({exchange, symbol})}`);
+  listen(symbol ? `?${new URLSearchParams({exchange, symbol})}` : '');
 }
 
-// An option's list may have been empty at the start of the collector.
-export function show() {
-  if (parts.choice.options.length === 0) fill();
+export const enter = () => choose();
+export const leave = () => listen('');
+
+// Which books there are changes when the collector's configuration is loaded again.
+export function show({feeds}) {
+  const books = feeds.streams.filter((stream) => stream[2] === 'book').map(([exchange, symbol]) => `${exchange} ${symbol}`);
+  const list = books.join('\n');
+  if (parts.list === list) return;
+  parts.list = list;
+  const before = parts.choice.value;
+  parts.choice.replaceChildren(...books.map((one) => h('option', {value: one}, one.replace(' ', '  '))));
+  if (books.includes(before)) parts.choice.value = before;
+  else choose();
+  if (books.length === 0) setText(parts.note, 'No books are collected; the channel is called book.');
 }
 
 // The digits that the texts need after the point, all of them alike.

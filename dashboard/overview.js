@@ -16,10 +16,11 @@ const tiles = [
 let parts;
 let go;
 
+// The banner is not announced when it changes, for it counts seconds: the header's pill says the same in words that stay.
 export function build(section, {open}) {
   go = open;
   parts = {
-    banner: h('div', {class: 'card banner', role: 'status'}, h('div', {}, h('strong'), h('p'))),
+    banner: h('div', {class: 'card banner'}, h('div', {}, h('strong'), h('p'))),
     attention: h('ul', {class: 'attention', 'aria-label': 'Needs attention'}),
     tiles: h('div', {class: 'grid tiles'}),
     plot: h('div', {class: 'plot'}),
