@@ -58,6 +58,10 @@ class Browser:
     def prefer(self, scheme):
         self.devtools('Emulation.setEmulatedMedia', features=[{'name': 'prefers-color-scheme', 'value': scheme}])
 
+    def before_pages(self, script):
+        """Runs in each page that is opened from now on, before its own scripts."""
+        self.devtools('Page.addScriptToEvaluateOnNewDocument', source=script)
+
     def open(self, url):
         self.call('POST', '/url', {'url': url})
 
