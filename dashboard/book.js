@@ -7,7 +7,7 @@ const trades = 24;
 const blank = '\u00a0';  // as high as a number
 let parts;
 let listen;
-const interval_ms = 500;  // between two drawings: faster than this nobody reads
+const interval_ms = 600;  // between two drawings: faster than this nobody reads
 let received = '';  // the book that came last
 let drawn = null;  // and the one that is seen
 let drawnAt = 0;
@@ -49,6 +49,7 @@ export const leave = () => listen('');
 
 // Which books there are changes when the collector's configuration is loaded again.
 export function show({feeds}) {
+  if (timer) draw();  // in the frame that the picture needs anyway
   const books = feeds.streams.filter((stream) => stream[2] === 'book').map(([exchange, symbol]) => `${exchange} ${symbol}`);
   const list = books.join('\n');
   if (parts.list === list) return;
@@ -132,6 +133,7 @@ function drawDepth(book) {
 }
 
 function draw() {
+  clearTimeout(timer);
   timer = 0;
   drawnAt = performance.now();
   const book = drawn = JSON.parse(received);
