@@ -29,9 +29,9 @@ export function build(section) {
     caption: h('p', {class: 'caption'}),
     oldest: table([
       {title: 'Stream', text: (s) => s.symbol, health: (s) => s.health},
-      {title: 'Exchange', text: (s) => s.exchange},
-      {title: 'Data', text: (s) => s.type},
       {title: 'Age', text: (s) => duration(s.age_s), number: true},
+      {title: 'Data', text: (s) => s.type},
+      {title: 'Exchange', text: (s) => s.exchange},
       {title: 'Events', text: (s) => count(s.events), number: true},
     ], 'Streams that were silent longest', 'ranks'),
     gaps: table([

@@ -22,7 +22,7 @@ export function build(section) {
     {title: 'Limit', text: (o) => (o.limit_bytes ? bytes(o.limit_bytes) : '–'), number: true, field: 'limit_bytes'},
     {title: 'Refused', text: (o) => o.refusals || '–', number: true},
     {title: 'Verdict', text: (o) => o.verdict ?? '–'},
-    {title: 'Growth a minute', text: (o) => (o.verdict && o.verdict !== 'measuring' ? bytes(o.growth_bytes_per_min) : '–'), number: true},
+    {title: 'Growth/min', text: (o) => (o.verdict && o.verdict !== 'measuring' ? bytes(o.growth_bytes_per_min) : '–'), number: true},
   ], 'Memory by owner');
   section.append(parts.tiles,
     h('div', {class: 'grid two'}, card('Memory by owner', parts.plot), card('Owners', parts.owners.node)),
