@@ -25,6 +25,9 @@ class FaultyTransport final : public net::Transport {
   void cancel() override { inner_->cancel(); }
   void close() override { inner_->close(); }
   [[nodiscard]] bool is_open() const override { return inner_->is_open(); }
+  net::Task<> wait_for_end() override { return inner_->wait_for_end(); }
+  [[nodiscard]] bool has_ended() override { return inner_->has_ended(); }
+  [[nodiscard]] bool has_unread() override { return inner_->has_unread(); }
 
  private:
   net::Task<Result<>> write_half(std::span<const std::string_view> parts);
