@@ -167,7 +167,9 @@ bool Cipher::seal_record(unsigned char* record, std::size_t* written, std::size_
   gcm_.encrypt(text, {text, text_bytes});
   const AesGcm::Tag tag = gcm_.finish_encrypting();
   std::ranges::copy(tag, text + text_bytes);
-  for (std::size_t i = nonce_.size(); i-- > fixed_nonce_bytes && ++nonce_[i] == 0;) {
+  for (std::size_t i = nonce_.size() - 1; i >= fixed_nonce_bytes; --i) {
+    ++nonce_[i];
+    if (nonce_[i] != 0) break;  // no carry
   }
   stage_ = Stage::no_nonce;
   *written = size;

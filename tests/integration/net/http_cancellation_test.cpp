@@ -79,7 +79,9 @@ class HttpCancellationTest : public testing::Test, public LoopFixture {
     request.method = body.empty() ? "GET" : "POST";
     request.body = std::move(body);
     const auto response = co_await test.pool_->request(test.url(target), std::move(request));
-    if (response) EXPECT_EQ((*response)->body, target.starts_with("/chunks") ? "latelatelate" : target);
+    if (response) {
+      EXPECT_EQ((*response)->body, target.starts_with("/chunks") ? "latelatelate" : target);
+    }
   }
   static Task<> stream(HttpCancellationTest& test) {
     HttpRequest request;
@@ -107,7 +109,9 @@ class HttpCancellationTest : public testing::Test, public LoopFixture {
     HttpRequest request;
     auto response = co_await pool_->request(url(target), std::move(request));
     EXPECT_TRUE(response) << "turn " << turn << ": " << response.error().to_string();
-    if (response) EXPECT_EQ((*response)->body, target) << "turn " << turn;
+    if (response) {
+      EXPECT_EQ((*response)->body, target) << "turn " << turn;
+    }
   }
 
   // Cancels what `start` starts after so many turns of the loop. True if it had ended by then.
