@@ -232,7 +232,11 @@ TEST_P(WebSocketTest, two_closes_wait_while_another_coroutine_reads) {
       ++count;
     }(*connection, closed, soon()));
   }
-  while (closed < 2 || !has_ended) loop.context().run_one();
+  run([](EventLoop& on, const int& count, const bool& ended, Instant deadline) -> Task<> {
+    while ((count < 2 || !ended) && on.refresh_now() < deadline) co_await on.sleep_for(std::chrono::milliseconds(1));
+  }(loop, closed, has_ended, soon()));
+  EXPECT_EQ(closed, 2);
+  EXPECT_TRUE(has_ended);
 }
 
 TEST_P(WebSocketTest, pings_and_measures_the_round_trip) {
