@@ -164,7 +164,9 @@ class ConnectionPool {
   explicit ConnectionPool(State* state) : state_(state) {}
 
   void stop_now() {
-    if (!state_ || state_->loop().is_ending()) return;
+    if (!state_) return;
+    state_->end_notices();
+    if (state_->loop().is_ending()) return;
     const Instant now = state_->loop().now();
     state_->core().drain(now, now);
     state_->settle();

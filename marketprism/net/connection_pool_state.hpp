@@ -61,28 +61,42 @@ class ConnectionPool<T, Connector>::State final : public detail::LeaseOwner<T>, 
   }
 
   ~State() override {
-    if (link_) link_->state = nullptr;
+    if (link_) link_->end();
     if (ledger_ == nullptr) return;
     this->core().give_up_permits();
     ledger_->leave(member_);
   }
 
+  /// The pool is gone: who still holds a lease needs no notices, and the loop may end before it.
+  void end_notices() {
+    if (link_) link_->end();
+  }
+
   Connector connector;
 
  private:
-  // Brings the ledger's notices, which come from any thread, to the pool's loop.
+  // Brings the ledger's notices, which come from any thread, to the pool's loop. A notice may be under way while pool
+  // and loop go: the lock, which nobody else wants but then, keeps it from a loop that is gone.
   struct LedgerLink final : pool::PermitListener, std::enable_shared_from_this<LedgerLink> {
-    explicit LedgerLink(State& owner) : loop(owner.loop()), state(&owner) {}
+    explicit LedgerLink(State& owner) : loop(&owner.loop()), state(&owner) {}
     void permit_notice(pool::PermitNotice notice) override {
-      loop.post([link = this->shared_from_this(), notice] {
+      const std::lock_guard lock(mutex);
+      if (loop == nullptr) return;
+      loop->post([link = this->shared_from_this(), notice] {
         if (link->state == nullptr) return;
         const StatePtr keep(link->state);
         keep->core().permit_notice(notice, keep->loop().now());
         keep->settle();
       });
     }
-    async::EventLoop& loop;
-    State* state;  // touched on the loop only
+    void end() {
+      state = nullptr;
+      const std::lock_guard lock(mutex);
+      loop = nullptr;
+    }
+    std::mutex mutex;
+    async::EventLoop* loop;  // null when the pool is gone
+    State* state;            // touched on the loop only
   };
 
   static constexpr bool has_watch = requires(Connector& c, T& t) {

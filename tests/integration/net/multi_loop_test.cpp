@@ -196,6 +196,36 @@ TEST(MultiLoop, ALoopThatEndsGivesItsPermitsBack) {
   second.finish();
 }
 
+// The other thread gives its permit back, and so gives notice, all the time.
+TEST(MultiLoop, APoolAndItsLoopMayGoWhileANoticeIsUnderWay) {
+  World world;
+  const auto ledger = std::make_shared<pool::PermitLedger>(1, 4);
+  std::atomic<bool> is_over = false;
+  std::thread other([&] {
+    const std::uint32_t member = ledger->join(nullptr);
+    while (!is_over) {
+      if (ledger->try_take(member)) ledger->give_back(member);
+    }
+    ledger->withdraw(member);
+    ledger->leave(member);
+  });
+  pool::PoolConfig config;
+  config.max_size = 2;
+  config.min_size = 0;
+  for (int i = 0; i < 2000; ++i) {
+    async::EventLoop loop;
+    auto pool = Pool::create(loop, config, {{"venue", 443}}, ThingConnector(loop, world)).value();
+    ASSERT_TRUE(pool.use_ledger(ledger));
+    pool.start();
+    loop.spawn([](Pool& of) -> Task<> { static_cast<void>(co_await of.acquire()); }(pool));
+    for (int turn = 0; turn < i % 5; ++turn) loop.context().poll_one();
+  }
+  is_over = true;
+  other.join();
+  EXPECT_EQ(world.open, 0);
+  EXPECT_EQ(ledger->available(), 1U);
+}
+
 TEST(MultiLoop, ALedgerHasRoomForSoManyMembers) {
   World world;
   async::EventLoop loop;
