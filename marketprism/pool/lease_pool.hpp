@@ -322,6 +322,7 @@ class LeasePool {
   void break_held(Instant now);
   void finish_drain(std::size_t left);
   void update_may_keep();
+  void do_what_is_due(Instant now);
   void set_wake(Instant now);
   void report_overdue(Instant now);
   void take_config(const PoolConfig& config);

@@ -13,6 +13,16 @@ constexpr Nanoseconds check_patience_min = std::chrono::milliseconds(10);
 }  // namespace
 
 void LeasePool::tick(Instant now) {
+  // What is done may make something else due at once: a connection that is retired makes another one spare, whose check
+  // is over its time. The second round finds that.
+  for (int round = 0; round < 3; ++round) {
+    do_what_is_due(now);
+    set_wake(now);
+    if (wake_at_ > now) return;
+  }
+}
+
+void LeasePool::do_what_is_due(Instant now) {
   time_out_waiters(now);
   time_out_work(now);
   if (phase_ == Phase::running) {
@@ -22,7 +32,6 @@ void LeasePool::tick(Instant now) {
   }
   if (phase_ == Phase::draining && now >= drain_deadline_) break_held(now);
   pump(now);
-  set_wake(now);
 }
 
 void LeasePool::set_wake(Instant now) {
