@@ -272,10 +272,10 @@ template <class T, class Policy>
 bool ObjectPool<T, Policy>::add_slab() {
   const std::size_t count = std::clamp<std::size_t>(options_.slab_bytes / sizeof(Node), 1, options_.capacity - live());
   const std::size_t bytes = count * sizeof(Node);
+  if (options_.account != nullptr && !options_.account->reserve(bytes)) return false;  // first: it may be refused often
   set_free(free_count(), live() + count);
   auto slab = std::make_unique<Slab>();
   slabs_.reserve(slabs_.size() + 1);
-  if (options_.account != nullptr && !options_.account->reserve(bytes)) return false;
   slab->nodes.reset(static_cast<Node*>(::operator new(bytes, std::align_val_t(alignof(Node)))));
   slab->size = count;
   slab_bytes_ += bytes;

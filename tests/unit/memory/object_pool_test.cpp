@@ -270,6 +270,24 @@ TEST(ObjectPoolTest, allocates_nothing_once_warm) {
   EXPECT_EQ(allocations.count(), 0U);
 }
 
+// At the limit of its memory a pool may be asked again and again.
+TEST(ObjectPoolTest, a_refusal_allocates_nothing) {
+  MemoryBudget budget;
+  MemoryAccount& account = budget.account("frames", {.hard = 64 << 10});
+  ObjectPoolOptions with = options(100'000);
+  with.account = &account;
+  ObjectPool<Frame> pool(with);
+  std::vector<Frame*> held;
+  while (Frame* frame = pool.take()) held.push_back(frame);
+  EXPECT_GT(held.size(), 100U);
+  ASSERT_TRUE(counts_allocations());
+  const AllocationCounter allocations;
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(pool.take(), nullptr);
+  EXPECT_EQ(allocations.count(), 0U);
+  EXPECT_EQ(account.refusals(), 101U);
+  for (Frame* frame : held) pool.give_back(frame);
+}
+
 // A seeded run against a plain model of what must be out and what free.
 TEST(ObjectPoolTest, random_use_keeps_the_books) {
   for (unsigned seed = 1; seed <= 20; ++seed) {
