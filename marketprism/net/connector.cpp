@@ -47,6 +47,21 @@ Task<Result<Socket>> connect_socket(EventLoop& loop, const ConnectTarget& target
 
 }  // namespace
 
+Result<ConnectTarget> target_for(const pool::Endpoint& endpoint, const TlsContextPtr& tls, std::string tls_server_name,
+                                 ConnectRoute route) {
+  if (endpoint.is_tls && !tls) {
+    return fail(ErrorCode::invalid_argument, endpoint.name() + ": TLS is asked for, but the pool has no TLS context",
+                true);
+  }
+  ConnectTarget target;
+  target.host = endpoint.host;
+  target.port = endpoint.port;
+  if (endpoint.is_tls) target.tls = tls;
+  target.tls_server_name = std::move(tls_server_name);
+  target.route = std::move(route);
+  return target;
+}
+
 Task<Result<TransportPtr>> connect(EventLoop& loop, ConnectTarget target, Instant deadline) {
   auto socket = co_await connect_socket(loop, target, deadline);
   if (!socket) co_return std::unexpected(std::move(socket.error()));

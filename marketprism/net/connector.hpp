@@ -7,6 +7,7 @@
 #include "marketprism/net/proxy.hpp"
 #include "marketprism/net/tls_context.hpp"
 #include "marketprism/net/transport.hpp"
+#include "marketprism/pool/endpoint_set.hpp"
 
 namespace marketprism::net {
 
@@ -27,6 +28,11 @@ struct ConnectTarget {
   int receive_buffer_bytes = 0;  ///< SO_RCVBUF; 0: the system's
   ConnectRoute route;
 };
+
+/// The target that an endpoint of a pool means. `invalid_argument`, terminal, if it asks for TLS and there is no
+/// context.
+Result<ConnectTarget> target_for(const pool::Endpoint& endpoint, const TlsContextPtr& tls, std::string tls_server_name,
+                                 ConnectRoute route);
 
 /// Resolves, connects (the addresses race), asks the proxy if there is one (which then resolves the name) and, with
 /// TLS, shakes hands and verifies, all before `deadline`. TCP_NODELAY is on. Every error names host:port and what to

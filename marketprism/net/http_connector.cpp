@@ -15,19 +15,9 @@ HttpConnector::HttpConnector(EventLoop& loop, TlsContextPtr tls, HttpConnectionO
       route_(std::move(route)) {}
 
 Task<Result<HttpConnectionPtr>> HttpConnector::connect(const pool::Endpoint& endpoint, Instant deadline) {
-  ConnectTarget target;
-  target.host = endpoint.host;
-  target.port = endpoint.port;
-  target.tls_server_name = tls_server_name_;
-  target.route = route_;
-  if (endpoint.is_tls) {
-    if (!tls_) {
-      co_return fail(ErrorCode::invalid_argument,
-                     endpoint.name() + ": TLS is asked for, but the pool has no TLS context", true);
-    }
-    target.tls = tls_;
-  }
-  auto connection = co_await HttpConnection::connect(*loop_, std::move(target), deadline, options_);
+  auto target = target_for(endpoint, tls_, tls_server_name_, route_);
+  if (!target) co_return std::unexpected(std::move(target.error()));
+  auto connection = co_await HttpConnection::connect(*loop_, std::move(*target), deadline, options_);
   if (connection) (*connection)->on_fault(fault_callback_);
   co_return connection;
 }

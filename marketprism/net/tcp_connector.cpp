@@ -8,19 +8,9 @@ TcpConnector::TcpConnector(EventLoop& loop, TlsContextPtr tls, std::string tls_s
     : loop_(&loop), tls_(std::move(tls)), tls_server_name_(std::move(tls_server_name)), route_(std::move(route)) {}
 
 Task<Result<TransportPtr>> TcpConnector::connect(const pool::Endpoint& endpoint, Instant deadline) {
-  ConnectTarget target;
-  target.host = endpoint.host;
-  target.port = endpoint.port;
-  target.tls_server_name = tls_server_name_;
-  target.route = route_;
-  if (endpoint.is_tls) {
-    if (!tls_) {
-      co_return fail(ErrorCode::invalid_argument,
-                     endpoint.name() + ": TLS is asked for, but the pool has no TLS context", true);
-    }
-    target.tls = tls_;
-  }
-  co_return co_await net::connect(*loop_, std::move(target), deadline);
+  auto target = target_for(endpoint, tls_, tls_server_name_, route_);
+  if (!target) co_return std::unexpected(std::move(target.error()));
+  co_return co_await net::connect(*loop_, std::move(*target), deadline);
 }
 
 Task<Result<>> TcpConnector::check(TransportPtr& transport, Instant) {
