@@ -44,6 +44,13 @@ class TableReader {
       }
     }
   }
+  /// Null: it is not there, or it is no table, which is a fault.
+  const toml::table* find_table(std::string_view key) {
+    const toml::node* node = find(key);
+    if (node == nullptr) return nullptr;
+    if (!node->is_table()) fault(*node, fmt::format("{} must be a table", key));
+    return node->as_table();
+  }
   template <class Integer>
   void read_integer(std::string_view key, Integer& value, std::int64_t low, std::int64_t high) {
     if (const toml::node* node = find(key)) {
@@ -177,14 +184,9 @@ Result<std::vector<ExchangeConfig>> read_exchanges(const toml::node& node, Table
   return exchanges;
 }
 
-std::optional<Error> read_store(const toml::node* node, StoreConfig& store, TableReader& parent,
-                                std::string_view file) {
-  if (node == nullptr) return std::nullopt;
-  const toml::table* table = node->as_table();
-  if (table == nullptr) {
-    parent.fault(*node, "store must be a table");
-    return std::nullopt;
-  }
+std::optional<Error> read_store(TableReader& parent, StoreConfig& store, std::string_view file) {
+  const toml::table* table = parent.find_table("store");
+  if (table == nullptr) return std::nullopt;
   TableReader reader(*table, "[store]", file);
   reader.read("directory", store.directory);
   reader.read("sinks", store.sinks);
@@ -195,27 +197,17 @@ std::optional<Error> read_store(const toml::node* node, StoreConfig& store, Tabl
   return reader.finish();
 }
 
-std::optional<Error> read_memory(const toml::node* node, MemoryConfig& memory, TableReader& parent,
-                                 std::string_view file) {
-  if (node == nullptr) return std::nullopt;
-  const toml::table* table = node->as_table();
-  if (table == nullptr) {
-    parent.fault(*node, "memory must be a table");
-    return std::nullopt;
-  }
+std::optional<Error> read_memory(TableReader& parent, MemoryConfig& memory, std::string_view file) {
+  const toml::table* table = parent.find_table("memory");
+  if (table == nullptr) return std::nullopt;
   TableReader reader(*table, "[memory]", file);
   reader.read_integer("books_bytes", memory.books_bytes, 16 << 20, std::int64_t{1} << 40);
   return reader.finish();
 }
 
-std::optional<Error> read_admin(const toml::node* node, AdminConfig& admin, TableReader& parent,
-                                std::string_view file) {
-  if (node == nullptr) return std::nullopt;
-  const toml::table* table = node->as_table();
-  if (table == nullptr) {
-    parent.fault(*node, "admin must be a table");
-    return std::nullopt;
-  }
+std::optional<Error> read_admin(TableReader& parent, AdminConfig& admin, std::string_view file) {
+  const toml::table* table = parent.find_table("admin");
+  if (table == nullptr) return std::nullopt;
   TableReader reader(*table, "[admin]", file);
   admin.is_on = true;
   reader.read("listen", admin.listen);
@@ -257,9 +249,9 @@ Result<CollectConfig> parse_config(std::string_view text, std::string_view name)
   reader.read("ca_file", config.ca_file);
   reader.read_seconds("duration_s", config.duration, 1, 366 * 86'400);
   reader.read_seconds("drain_timeout_s", config.drain_timeout, 1, 600);
-  if (auto error = read_store(reader.find("store"), config.store, reader, name)) return std::unexpected(*error);
-  if (auto error = read_memory(reader.find("memory"), config.memory, reader, name)) return std::unexpected(*error);
-  if (auto error = read_admin(reader.find("admin"), config.admin, reader, name)) return std::unexpected(*error);
+  if (auto error = read_store(reader, config.store, name)) return std::unexpected(*error);
+  if (auto error = read_memory(reader, config.memory, name)) return std::unexpected(*error);
+  if (auto error = read_admin(reader, config.admin, name)) return std::unexpected(*error);
   if (const toml::node* node = reader.find("exchange")) {
     auto exchanges = read_exchanges(*node, reader, name);
     if (!exchanges) return std::unexpected(exchanges.error());
