@@ -28,13 +28,21 @@ sources() {
     done || true
 }
 
-export build deadline=$(($(date +%s) + budget))
+failures=$(mktemp)
+trap 'rm -f "$failures"' EXIT
+export build failures deadline=$(($(date +%s) + budget))
 check() {
   if [ "$(date +%s)" -ge "$deadline" ]; then echo "left out, no time: $1"; return 0; fi
-  timeout 300 clang-tidy-19 -p "$build" --quiet --warnings-as-errors='*' "$1" 2> >(grep -v 'warnings\? generated' >&2) ||
-    { echo "clang-tidy: $1 failed"; return 1; }
-  echo "clean: $1"
+  local output
+  if output=$(timeout 300 clang-tidy-19 -p "$build" --quiet --warnings-as-errors='*' "$1" 2>&1); then
+    echo "clean: $1"
+  else
+    echo "not clean: $1"
+    printf '%s\n' "$output" | grep -v 'warnings\? generated' >>"$failures"
+    return 1
+  fi
 }
 export -f check
+# What was found comes last: whoever reads only the end of the log sees it.
 # shellcheck disable=SC2016
-sources "$@" | xargs -r -P "$(nproc)" -I{} bash -c 'check "$1"' _ {}
+sources "$@" | xargs -r -P "$(nproc)" -I{} bash -c 'check "$1"' _ {} || { status=$?; cat "$failures"; exit "$status"; }

@@ -4,20 +4,25 @@
 #include "marketprism/async/block_on.hpp"
 #include "marketprism/net/http_connection_pool.hpp"
 
-using namespace marketprism;
+namespace mp = marketprism;
 
-int main(int, char** arguments) {
-  async::EventLoop loop;
-  net::HttpPoolOptions options;
+int main(int count, char** arguments) {
+  const auto url = mp::wire::parse_url(count == 2 ? arguments[1] : "");
+  if (!url) {
+    std::cerr << url.error().to_string() << "\nusage: http_pool URL\n";
+    return 2;
+  }
+  mp::async::EventLoop loop;
+  mp::net::HttpPoolOptions options;
   options.config.max_per_host = 8;
-  options.tls = net::TlsContext::make_client().value();
-  auto pool = net::HttpConnectionPool::create(loop, options).value();
+  options.tls = mp::net::TlsContext::make_client().value();
+  auto pool = mp::net::HttpConnectionPool::create(loop, options).value();
 
-  const auto fetch = [](net::HttpConnectionPool& connections, wire::Url url) -> async::Task<int> {
-    net::HttpRequest request;
+  const auto fetch = [](mp::net::HttpConnectionPool& connections, mp::wire::Url url) -> mp::async::Task<int> {
+    mp::net::HttpRequest request;
     const auto response = co_await connections.request(std::move(url), std::move(request));
     std::cout << (response ? (*response)->body : response.error().to_string()) << "\n";
     co_return response ? 0 : 1;
   };
-  return async::block_on(loop, fetch(pool, wire::parse_url(arguments[1]).value()));
+  return mp::async::block_on(loop, fetch(pool, *url));
 }

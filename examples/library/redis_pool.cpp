@@ -7,21 +7,21 @@
 #include "marketprism/async/block_on.hpp"
 #include "marketprism/net/connection_pool.hpp"
 
-using namespace marketprism;
-using Pool = net::ConnectionPool<redis::ConnectionPtr, redis::Connector>;
+namespace mp = marketprism;
+using Pool = mp::net::ConnectionPool<redis::ConnectionPtr, redis::Connector>;
 
 namespace {
 
-async::Task<Result<std::string>> command(Pool& pool, std::vector<std::string> words) {
+mp::async::Task<mp::Result<std::string>> command(Pool& pool, std::vector<std::string> words) {
   auto lease = co_await pool.acquire();
   if (!lease) co_return std::unexpected(std::move(lease.error()));
-  const Instant deadline = pool.loop().refresh_now() + std::chrono::seconds(5);
+  const mp::Instant deadline = pool.loop().refresh_now() + std::chrono::seconds(5);
   auto answer = co_await (**lease)->command(std::move(words), deadline);
   if (!(**lease)->is_open()) lease->mark_broken();
   co_return answer;
 }
 
-async::Task<> count(Pool& pool, int times, int& running, int& failed, async::Signal& done) {
+mp::async::Task<> count(Pool& pool, int times, int& running, int& failed, mp::async::Signal& done) {
   for (int i = 0; i < times; ++i) {
     std::vector<std::string> increment{"INCR", "visits"};
     const auto answer = co_await command(pool, std::move(increment));
@@ -33,9 +33,9 @@ async::Task<> count(Pool& pool, int times, int& running, int& failed, async::Sig
   if (--running == 0) done.set();
 }
 
-async::Task<int> run(Pool& pool) {
+mp::async::Task<int> run(Pool& pool) {
   // 20 users of 4 connections.
-  async::Signal done(pool.loop());
+  mp::async::Signal done(pool.loop());
   int running = 20;
   int failed = 0;
   for (int i = 0; i < 20; ++i) pool.loop().spawn(count(pool, 50, running, failed, done));
@@ -68,8 +68,8 @@ int main(int count_of_arguments, char** arguments) {
     std::cerr << "usage: redis_pool HOST PORT\n";
     return 2;
   }
-  async::EventLoop loop;
-  pool::PoolConfig config;
+  mp::async::EventLoop loop;
+  mp::pool::PoolConfig config;
   config.name = "redis";
   config.max_size = 4;
   config.min_size = 1;
@@ -78,5 +78,5 @@ int main(int count_of_arguments, char** arguments) {
   std::from_chars(digits.data(), digits.data() + digits.size(), port);
   auto pool = Pool::create(loop, config, {{arguments[1], port}}, redis::Connector(loop)).value();
   pool.start();
-  return async::block_on(loop, run(pool));
+  return mp::async::block_on(loop, run(pool));
 }

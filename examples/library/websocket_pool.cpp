@@ -7,13 +7,13 @@
 #include "marketprism/async/block_on.hpp"
 #include "marketprism/net/websocket_connection_pool.hpp"
 
-using namespace marketprism;
+namespace mp = marketprism;
 
 namespace {
 
-class Handler final : public net::WebSocketStreamHandler {
+class Handler final : public mp::net::WebSocketStreamHandler {
  public:
-  net::WebSocketConnectionPool* pool = nullptr;
+  mp::net::WebSocketConnectionPool* pool = nullptr;
   int messages = 0;
 
   std::string subscribe_text(std::span<const std::string> streams, std::int64_t) override {
@@ -22,16 +22,16 @@ class Handler final : public net::WebSocketStreamHandler {
   std::string unsubscribe_text(std::span<const std::string> streams, std::int64_t) override {
     return "unsubscribe " + streams.front();
   }
-  void on_message(std::uint32_t connection, const net::WebSocketReceived& message) override {
+  void on_message(std::uint32_t connection, const mp::net::WebSocketReceived& message) override {
     if (message.data.starts_with("subscribed ")) return pool->acknowledge(connection, message.data.substr(11));
     std::cout << message.data << " (connection " << connection << ")\n";
     ++messages;
   }
   void on_stream_up(std::string_view stream, std::uint32_t) override { std::cout << stream << " is up\n"; }
-  void on_dial_failed(const Error& error) override { std::cerr << error.to_string() << "\n"; }
+  void on_dial_failed(const mp::Error& error) override { std::cerr << error.to_string() << "\n"; }
 };
 
-async::Task<int> run(async::EventLoop& loop, net::WebSocketConnectionPool& pool, Handler& handler) {
+mp::async::Task<int> run(mp::async::EventLoop& loop, mp::net::WebSocketConnectionPool& pool, Handler& handler) {
   {
     auto lease = co_await pool.acquire();  // nobody else uses it until this ends
     if (!lease) {
@@ -54,28 +54,28 @@ async::Task<int> run(async::EventLoop& loop, net::WebSocketConnectionPool& pool,
 
 }  // namespace
 
-int main(int, char** arguments) {
-  async::EventLoop loop;
-  net::WebSocketPoolOptions options;
+int main(int count, char** arguments) {
+  const auto url = mp::wire::parse_url(count == 2 ? arguments[1] : "");
+  if (!url) {
+    std::cerr << url.error().to_string() << "\nusage: websocket_pool URL\n";
+    return 2;
+  }
+  mp::async::EventLoop loop;
+  mp::net::WebSocketPoolOptions options;
   options.config.connections.name = "venue";
   options.config.connections.max_size = 4;
   options.config.connections.min_size = 0;
   options.config.connections.max_lifetime = std::chrono::hours(23);  // the server cuts after 24
   options.config.slots.streams_per_connection = 2;
   options.config.slots.streams_per_message = 1;
-  options.tls = net::TlsContext::make_client().value();
+  options.tls = mp::net::TlsContext::make_client().value();
   Handler handler;
-  const auto url = wire::parse_url(arguments[1]);
-  if (!url) {
-    std::cerr << url.error().to_string() << "\n";
-    return 1;
-  }
-  auto pool = net::WebSocketConnectionPool::create(loop, options, {*url}, handler);
+  auto pool = mp::net::WebSocketConnectionPool::create(loop, options, {*url}, handler);
   if (!pool) {
     std::cerr << pool.error().to_string() << "\n";
     return 1;
   }
   handler.pool = &*pool;
   pool->start();
-  return async::block_on(loop, run(loop, *pool, handler));
+  return mp::async::block_on(loop, run(loop, *pool, handler));
 }
