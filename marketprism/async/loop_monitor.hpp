@@ -32,7 +32,7 @@ struct LoopAlarm {
 /// One loop's figures since it was made.
 struct LoopStatistics {
   std::string loop;
-  Histogram lag_ns;  ///< how late each tick came
+  Histogram lag_ns;  ///< how late each tick came, and those that a late one replaces
   Nanoseconds longest_handler{};
   std::string longest_handler_name;  ///< empty if none ever named itself
 };

@@ -14,7 +14,7 @@ struct LoopPulse {
   std::atomic<std::int64_t> beat_ns{0};       ///< when the loop last ticked, on the monotonic clock
   std::atomic<int> thread_id{0};              ///< the kernel's; 0 while the loop is not running
   std::atomic<const char*> handler{nullptr};  ///< the HandlerScope it is in
-  Histogram lag_ns{};                         ///< how late each tick came
+  Histogram lag_ns{};                         ///< how late each tick came, and those that a late one replaces
   Nanoseconds longest_handler{};              ///< of those that named themselves by a HandlerScope
   const char* longest_handler_name = "";
 };

@@ -17,6 +17,7 @@
 #include "marketprism/base/log_limiter.hpp"
 #include "marketprism/collector/event_tap.hpp"
 #include "marketprism/collector/monitoring.hpp"
+#include "marketprism/memory/allocation_counter.hpp"
 #include "marketprism/sink/sink.hpp"
 
 namespace marketprism::collector {
@@ -250,6 +251,7 @@ async::Task<> Collector::State::tell_status() {
     co_await loop.sleep_for(std::chrono::seconds(1));
     if (is_stopping || !callbacks.on_status) continue;
     const async::HandlerScope scope(loop.pulse(), "the status line");
+    const memory::AllocationsApart apart;
     callbacks.on_status(report());
   }
 }

@@ -97,7 +97,6 @@ Monitoring::State::State(Watched what, std::unique_ptr<monitor::AdminServer> adm
 
 LoopSnapshot Monitoring::State::take_loop_snapshot(bool with_uses) {
   const async::HandlerScope scope(watched.loop.pulse(), "a picture for monitoring");
-  const memory::AllocationCounter own;
   LoopSnapshot all;
   all.taken_at = watched.loop.refresh_now();
   all.wall_time = std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now());
@@ -108,8 +107,7 @@ LoopSnapshot Monitoring::State::take_loop_snapshot(bool with_uses) {
   async::LoopStatistics loop = loop_statistics(watched.loop, "collector");
   all.longest_handler = loop.longest_handler;
   all.longest_handler_name = std::move(loop.longest_handler_name);
-  snapshot_allocations += own.count();
-  all.allocations = memory::thread_allocations() - snapshot_allocations;
+  all.allocations = memory::thread_allocations() - memory::thread_allocations_apart();
   return all;
 }
 

@@ -75,7 +75,6 @@ struct Monitoring::State {
   void warn_of_leaks();
 
   // On the collector's loop.
-  std::uint64_t snapshot_allocations = 0;
   LoopSnapshot take_loop_snapshot(bool with_uses);
   BookSnapshot take_book(const std::string& exchange, const std::string& symbol) const;
   std::vector<BookSummary> take_book_summaries() const;

@@ -28,7 +28,7 @@ struct LoopSnapshot {
   Histogram lag_ns;             ///< from a post to the loop to its run
   Nanoseconds longest_handler{};
   std::string longest_handler_name;  ///< empty if none named itself
-  std::uint64_t allocations = 0;     ///< heap allocations of the loop's thread, those of taking snapshots left out
+  std::uint64_t allocations = 0;     ///< heap allocations of the loop's thread, those for monitoring left out
 };
 
 /// What the writers' threads keep, copied from any thread.

@@ -19,6 +19,23 @@ class AllocationCounter {
   std::uint64_t start_;
 };
 
+/// Of `thread_allocations()`, those that were made within an `AllocationsApart`.
+std::uint64_t thread_allocations_apart();
+
+/// Sets the allocations of the calling thread within a scope apart: those of watching a thread are not those of its
+/// work. May nest.
+class AllocationsApart {
+ public:
+  AllocationsApart();
+  ~AllocationsApart();
+  AllocationsApart(const AllocationsApart&) = delete;
+  AllocationsApart& operator=(const AllocationsApart&) = delete;
+
+ private:
+  const std::uint64_t start_ = thread_allocations();
+  const std::uint64_t apart_ = thread_allocations_apart();
+};
+
 namespace detail {
 /// What the hooks count into.
 struct AllocationTally {

@@ -7,6 +7,7 @@
 #include "marketprism/async/event_loop.hpp"
 #include "marketprism/async/signal.hpp"
 #include "marketprism/base/error.hpp"
+#include "marketprism/memory/allocation_counter.hpp"
 
 namespace marketprism::monitor {
 
@@ -25,6 +26,7 @@ async::Task<Result<T>> call_on(async::EventLoop& here, async::EventLoop& there, 
   const auto call = std::make_shared<Call>(here);
   there.post([weak = std::weak_ptr<Call>(call), work = std::move(work), &here] {
     if (weak.expired()) return;  // nobody waits any more: after a long block many may be queued
+    const memory::AllocationsApart apart;
     here.post([weak, value = std::make_shared<T>(work())] {
       const auto waiting = weak.lock();
       if (waiting == nullptr) return;

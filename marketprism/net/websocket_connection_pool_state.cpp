@@ -230,6 +230,18 @@ Result<> WebSocketConnectionPool::State::write(Connection& connection, std::stri
   return sent;
 }
 
+/// Gives the handler what has been read; false when the connection is held back before all is given.
+bool WebSocketConnectionPool::State::deliver(Connection& connection) {
+  const async::HandlerScope scope(loop.pulse(), "WebSocket messages");
+  while (connection.held_until == Instant::min()) {
+    const auto message = connection.socket->next_message();
+    if (!message) return true;
+    // While we say goodbye somebody must go on reading: that is how the peer's answer is seen.
+    if (!connection.is_muted && !is_gone) handler.on_message(connection.number, *message);
+  }
+  return false;
+}
+
 /// True if the connection ended by itself, false if we closed it.
 Task<bool> WebSocketConnectionPool::State::read_until_end(std::shared_ptr<State> self,
                                                           std::shared_ptr<Connection> connection) {
@@ -237,13 +249,7 @@ Task<bool> WebSocketConnectionPool::State::read_until_end(std::shared_ptr<State>
     connection->is_being_read = true;
     const Result<> read = co_await connection->socket->read_some();
     connection->is_being_read = false;
-    for (;;) {
-      if (connection->held_until != Instant::min()) co_await wait_until_released(self, connection);
-      const auto message = connection->socket->next_message();
-      if (!message) break;
-      // While we say goodbye somebody must go on reading: that is how the peer's answer is seen.
-      if (!connection->is_muted && !self->is_gone) self->handler.on_message(connection->number, *message);
-    }
+    while (!self->deliver(*connection)) co_await wait_until_released(self, connection);
     if (self->is_gone) co_return false;
     if (!connection->is_closing) self->pump();
     if (!read) co_return !connection->is_closing;

@@ -183,6 +183,7 @@ struct WebSocketConnectionPool::State : std::enable_shared_from_this<State> {
   static Task<> say_goodbye(std::shared_ptr<State> self, std::shared_ptr<Connection> connection,
                             pool::CloseReason reason);
   static Task<> wait_until_released(std::shared_ptr<State> self, std::shared_ptr<Connection> connection);
+  bool deliver(Connection& connection);
   static Task<bool> read_until_end(std::shared_ptr<State> self, std::shared_ptr<Connection> connection);
   std::shared_ptr<Connection> add_connection(SlotConnection slot, std::unique_ptr<WebSocketConnection> socket);
 

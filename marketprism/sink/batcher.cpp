@@ -175,12 +175,14 @@ Result<> SinkThread::close() {
 std::vector<FlowStats> SinkThread::flows() const {
   const std::lock_guard lock(state_->mutex);
   std::vector<FlowStats> copies;
+  copies.reserve(state_->flows.size());
   for (const std::unique_ptr<FlowStats>& flow : state_->flows) copies.push_back(*flow);
   return copies;
 }
 
 std::vector<SinkStats> SinkThread::sink_stats() const {
   std::vector<SinkStats> all;
+  all.reserve(state_->sinks.size());
   for (const std::unique_ptr<Sink>& sink : state_->sinks) all.push_back(sink->stats());
   return all;
 }

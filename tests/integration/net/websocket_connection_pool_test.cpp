@@ -26,6 +26,7 @@ TEST_P(WebSocketConnectionPoolTest, SpreadsStreamsOverAsFewConnectionsAsNeeded) 
   EXPECT_TRUE(pool->unsubscribe("s3"));
   until([&] { return venue->subscribed().size() == 6; });
   EXPECT_EQ(handler_.ended, std::vector<std::string>{"s3"});
+  EXPECT_STREQ(loop.pulse().longest_handler_name, "WebSocket messages");
 }
 
 TEST_P(WebSocketConnectionPoolTest, BringsStreamsBackAfterACut) {

@@ -63,6 +63,16 @@ Task<> throws() {
   co_return;
 }
 
+TEST(EventLoopTest, a_stall_is_late_for_every_tick_it_hides) {
+  EventLoop loop({.tick = milliseconds(5)});
+  loop.post([] { std::this_thread::sleep_for(milliseconds(100)); });
+  block_on(loop, loop.sleep_for(milliseconds(130)));
+  // A fifth of the run went by in ticks on time; the others were late by 100, 95, 90 … ms.
+  const Histogram& lag = loop.pulse().lag_ns;
+  EXPECT_GE(lag.count(), 20U);
+  EXPECT_GE(lag.quantile(0.5), Nanoseconds(milliseconds(20)).count());
+}
+
 TEST(EventLoopTest, block_on_gives_the_value_or_the_exception) {
   EventLoop loop;
   EXPECT_EQ(block_on(loop, answer()), 42);
