@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
+#include <malloc.h>
 
 #include <fmt/format.h>
 
@@ -76,7 +77,13 @@ Result<collector::CollectConfig> config_of(const Arguments& arguments) {
   return config;
 }
 
+/// The rows of a file are pages of some hundred KiB that one thread fills and another frees a minute later. In malloc's
+/// arenas they leave holes that only grow; of the kernel they are taken and given back one by one, and the resident
+/// size tells what is held.
+void keep_large_blocks_out_of_arenas() { ::mallopt(M_MMAP_THRESHOLD, 64 << 10); }
+
 int run(const Arguments& arguments) {
+  keep_large_blocks_out_of_arenas();
   auto config = config_of(arguments);
   if (!config) {
     complain(config.error().to_string());

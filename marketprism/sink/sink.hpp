@@ -59,7 +59,7 @@ struct SinkOptions {
   bool is_exact = false;                          ///< parquet: numbers as DECIMAL(38,18) instead of DOUBLE
   std::uint64_t rows_max = 1'000'000;             ///< of one file
   std::uint64_t part_bytes_max = 32UL << 20;      ///< memory of one file's rows before they are written
-  std::uint64_t buffered_bytes_max = 96UL << 20;  ///< memory of all rows not written yet
+  std::uint64_t buffered_bytes_max = 96UL << 20;  ///< memory of all rows not written yet; at half of it writing begins
   std::chrono::nanoseconds age_max = std::chrono::seconds(60);  ///< of a file's first row
   std::chrono::nanoseconds retry_after = std::chrono::seconds(5);
   /// Called on the sink's thread when writing begins to fail (with the reason) and when it works again.

@@ -51,6 +51,7 @@ class ParquetSink final : public Sink {
   void put_gaps(Instant now);
   void make_room(Instant now);
   void finish_part(std::size_t index);
+  void finish_largest_part();
   void retry(Instant now);
   void gather(Instant now);
   void note(PartQueue::Outcome outcome, Instant now);
@@ -58,6 +59,7 @@ class ParquetSink final : public Sink {
   [[nodiscard]] bool is_full(const Part& part) const {
     return part.table.rows() >= options_.rows_max || part.table.bytes() >= options_.part_bytes_max;
   }
+  [[nodiscard]] std::uint64_t gathered_bytes() const;
   [[nodiscard]] std::uint64_t buffered_bytes() const;
   void publish();
 
@@ -93,22 +95,28 @@ Part& ParquetSink::part_of(const market::Event& event, Instant now) {
   return *last_part_;
 }
 
-std::uint64_t ParquetSink::buffered_bytes() const {
-  std::uint64_t sum = queue_.memory_bytes();
+std::uint64_t ParquetSink::gathered_bytes() const {
+  std::uint64_t sum = 0;
   for (const std::unique_ptr<Part>& part : parts_) sum += part->table.bytes();
+  return sum;
+}
+
+std::uint64_t ParquetSink::buffered_bytes() const {
+  std::uint64_t sum = gathered_bytes() + queue_.memory_bytes();
   for (const std::unique_ptr<Part>& part : kept_) sum += part->table.bytes();
   return sum;
 }
 
-/// Called before a batch: while too much is held in memory, has the largest parts written and waits for it, unless
-/// writing fails.
+/// Called before a batch, and does nothing of this while writing fails. At half of the limit the largest part is given
+/// to be written, so that the memory of many parts has a ceiling that does not depend on which of them are full at the
+/// same time. At the limit itself, where the disk is slow, it waits.
 void ParquetSink::make_room(Instant now) {
   retry(now);
+  if (!retry_at_ && gathered_bytes() >= options_.buffered_bytes_max / 2) finish_largest_part();
   while (buffered_bytes() >= options_.buffered_bytes_max) {
     if (queue_.size() == 0) {
       if (retry_at_ || parts_.empty()) return;
-      const auto largest = std::ranges::max_element(parts_, {}, [](const auto& part) { return part->table.bytes(); });
-      finish_part(static_cast<std::size_t>(largest - parts_.begin()));
+      finish_largest_part();
     }
     if (auto outcome = queue_.wait()) note(std::move(*outcome), now);
   }
@@ -129,6 +137,11 @@ void ParquetSink::finish_part(std::size_t index) {
     queue_.add(std::move(*at));
   }
   parts_.erase(at);
+}
+
+void ParquetSink::finish_largest_part() {
+  const auto largest = std::ranges::max_element(parts_, {}, [](const auto& part) { return part->table.bytes(); });
+  if (largest != parts_.end()) finish_part(static_cast<std::size_t>(largest - parts_.begin()));
 }
 
 void ParquetSink::take(const market::Event& event, Instant now) {

@@ -20,8 +20,9 @@ const Int128 exact_limit = [] {
 
 }  // namespace
 
+// A chunk of texts is large enough to come from the kernel and to go back to it when the part is written.
 PartTable::PartTable(market::EventType type, bool is_exact)
-    : type_(type), is_exact_(is_exact), columns_(columns_of(type)), texts_(16UL << 10) {
+    : type_(type), is_exact_(is_exact), columns_(columns_of(type)), texts_(128UL << 10) {
   for (const ColumnSpec& column : columns_) {
     page_bytes_ += validity_bytes;
     offsets_.push_back(page_bytes_);

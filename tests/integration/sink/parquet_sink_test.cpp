@@ -183,6 +183,24 @@ TEST(ParquetSink, ASlowDiskHoldsTheWriterOfEventsAndLosesNothing) {
   EXPECT_THAT(rows_of(folder.path(), "SELECT count(*), count(DISTINCT id) FROM trade"), ElementsAre("200000|200000"));
 }
 
+// Parts that fill at different speeds would together hold now more, now less.
+TEST(ParquetSink, HoldsAboutHalfOfItsMemoryWhileTheDiskKeepsUp) {
+  const TemporaryFolder folder;
+  const auto sink = sink_in({.folder = folder.path(), .buffered_bytes_max = 4'000'000});
+  std::uint64_t most = 0;
+  for (int round = 0; round < 200; ++round) {
+    std::vector<market::Event> events;
+    for (int n = 0; n < 300; ++n) events.push_back(event_of(trade_of("1", "1", "1")));
+    for (int n = 0; n < 100; ++n) events.push_back(event_of(market::Bbo{}));
+    sink->write(batch_of(events), start);
+    settle(*sink, start);
+    most = std::max(most, sink->stats().buffered_bytes);
+  }
+  EXPECT_GT(most, 1'800'000U);
+  EXPECT_LT(most, 2'600'000U);
+  EXPECT_LE(sink->stats().files, 6U);
+}
+
 TEST(ParquetSink, ARestartNeverOverwrites) {
   const TemporaryFolder folder;
   for (int run = 0; run < 3; ++run) {
