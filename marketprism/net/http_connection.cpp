@@ -6,21 +6,11 @@
 #include <optional>
 #include <utility>
 
-#include "marketprism/async/signal.hpp"
 #include "marketprism/net/deadline.hpp"
-#include "marketprism/net/http_parser.hpp"
+#include "marketprism/net/http_connection_state.hpp"
 
 namespace marketprism::net {
 namespace {
-
-HttpParserOptions parser_options(const HttpConnectionOptions& options) {
-  HttpParserOptions out;
-  out.is_response = true;
-  out.head_bytes_max = options.head_bytes_max;
-  out.body_bytes_max = options.body_bytes_max;
-  out.fields_max = options.fields_max;
-  return out;
-}
 
 std::chrono::seconds parse_keep_alive(const HttpHead& head) {
   const auto value = head.find("Keep-Alive");
@@ -36,79 +26,28 @@ std::chrono::seconds parse_keep_alive(const HttpHead& head) {
 
 }  // namespace
 
-// Shared by the connection, its read loop and a `send` in progress, whichever lives longest.
-struct HttpConnection::State {
-  State(TransportPtr the_transport, HttpConnectionOptions the_options)
-      : transport(std::move(the_transport)),
-        loop(transport->loop()),
-        options(the_options),
-        parser(parser_options(the_options)),
-        done(loop),
-        timer([](void* self) { static_cast<State*>(self)->on_timeout(); }, this),
-        room(loop) {
-    options.stream_bytes = std::max<std::size_t>(options.stream_bytes, 1);
-  }
+HttpParserOptions HttpConnection::State::parser_options(const HttpConnectionOptions& options) {
+  HttpParserOptions out;
+  out.is_response = true;
+  out.head_bytes_max = options.head_bytes_max;
+  out.body_bytes_max = options.body_bytes_max;
+  out.fields_max = options.fields_max;
+  return out;
+}
 
-  void start_exchange(const SendOptions& send_options);
-  void arm(std::string_view phase, Nanoseconds timeout);
-  void on_timeout();
-  void on_bytes();
-  void on_streamed(bool is_whole);
-  [[nodiscard]] bool is_full() const { return is_streamed && is_busy && parser.body().size() >= options.stream_bytes; }
-  void on_read_error(Error error);
-  void complete();
-  void end_exchange();
-  void fail_with(Error error);
-  void close_idle(Error error);
-  void tell_closed();
-  Error tell_fault(std::string_view what);
-
-  // Lies on the frame of whoever works on the exchange. A cancelled coroutine may be left by an exception: half a
-  // request may be written then, and nobody waits for the response any more.
-  class Guard {
-   public:
-    explicit Guard(State& state) : state_(state) {}
-    ~Guard() {
-      if (!has_ended_ && !state_.loop.is_ending()) state_.fail_with({ErrorCode::cancelled, "", false, nullptr});
-    }
-    Guard(const Guard&) = delete;
-    Guard& operator=(const Guard&) = delete;
-    void end() { has_ended_ = true; }
-
-   private:
-    State& state_;
-    bool has_ended_ = false;
-  };
-
-  TransportPtr transport;
-  EventLoop& loop;
-  HttpConnectionOptions options;
-  HttpParser parser;
-  HttpResponse response;
-  async::Signal done;  // the response is complete, or the connection failed
-  async::Timer timer;
-  std::optional<Error> failure;
-  std::function<void()> closed_callback;
-  std::function<void(const Error&)> fault_callback;
-  async::Signal room;  // the reader of a streamed body has taken what was there
-  std::string piece;   // what it is looking at
-  std::uint64_t streamed_bytes = 0;
-  std::uint64_t streamed_bytes_max = 0;
-  Instant deadline = Instant::max();
-  std::string_view phase;
-  HttpProgress progress = HttpProgress::nothing_written;
-  std::chrono::seconds keep_alive_hint{0};
-  bool is_open = true;
-  bool is_busy = false;
-  bool is_writing = false;
-  bool is_streamed = false;
-  bool has_streamed_head = false;
-};
+// Why no request can be sent any more; none: it can.
+std::optional<Error> HttpConnection::State::refusal() const {
+  if (is_open) return std::nullopt;
+  if (failure) return failure;
+  return Error{ErrorCode::closed, transport->info().peer + ": the connection is closed", false, nullptr};
+}
 
 void HttpConnection::State::start_exchange(const SendOptions& send_options) {
   assert(!is_busy && "one request at a time");
   is_busy = true;
   failure.reset();
+  write_failure.reset();
+  has_read_source = is_body_given_up = false;
   done.reset();
   deadline = send_options.deadline;
   progress = HttpProgress::nothing_written;
@@ -124,7 +63,19 @@ void HttpConnection::State::arm(std::string_view the_phase, Nanoseconds timeout)
   loop.timers().arm(timer, std::min(deadline, detail::deadline_after(loop.now(), timeout)));
 }
 
+// The request is out. A response that has begun may be waiting for its reader: then only the deadline runs.
+void HttpConnection::State::arm_for_response() {
+  if (!parser.has_begun()) {
+    arm("waiting for the response", options.head_timeout);
+  } else if (is_full()) {
+    arm("while the reader of the response was slow", Nanoseconds::max());
+  } else {
+    arm("while reading the response", options.read_timeout);
+  }
+}
+
 void HttpConnection::State::on_timeout() {
+  if (is_waiting_for_source) progress = HttpProgress::source_failed;
   fail_with({ErrorCode::timed_out, transport->info().peer + ": timed out " + std::string(phase), false, nullptr});
 }
 
@@ -195,11 +146,17 @@ void HttpConnection::State::on_bytes() {
     Error error = parsed.error();
     error.message = transport->info().peer + ": " + error.message;
     fail_with(std::move(error));
-  } else if (is_streamed) [[unlikely]] {
+    return;
+  }
+  // RFC 9112, section 9.3: who refuses the request before it is out need not be sent the rest.
+  if (is_sending_body && parser.has_head() && parser.head().status() >= 300) [[unlikely]] {
+    give_up_body();
+  }
+  if (is_streamed) [[unlikely]] {
     on_streamed(*parsed);
   } else if (*parsed) {
     complete();
-  } else {
+  } else if (!is_sending_body || is_body_given_up) {  // else the time for sending runs
     arm("while reading the response", options.read_timeout);
   }
 }
@@ -215,15 +172,22 @@ void HttpConnection::State::on_streamed(bool is_whole) {
     end_exchange();
     return;
   }
-  if (!is_full()) {
-    arm("while reading the response", options.read_timeout);
-  } else if (deadline == Instant::max()) {
-    timer.disarm();
-  } else {
-    phase = "while the reader of the response was slow";
-    loop.timers().arm(timer, deadline);
-  }
+  if (is_sending_body && !is_body_given_up) return;
+  arm_for_response();
   if (has_streamed_head) done.set();
+}
+
+// A server may answer, and close, before it took the whole request: its answer counts then. It has come before the cut
+// that stopped us, so what is still to be read tells.
+void HttpConnection::State::on_write_error(Error error) {
+  if (!is_busy) return;
+  if (error.code != ErrorCode::connection_reset || progress == HttpProgress::nothing_written) {
+    fail_with(std::move(error));
+    return;
+  }
+  write_failure = std::move(error);
+  is_writing = true;
+  arm_for_response();
 }
 
 void HttpConnection::State::on_read_error(Error error) {
@@ -248,6 +212,7 @@ void HttpConnection::State::on_read_error(Error error) {
         transport->info().peer + (parser.has_begun() ? ": the peer closed the connection in the middle of the response"
                                                      : ": the peer closed the connection before it answered");
   }
+  if (write_failure && !parser.has_begun()) error = std::move(*write_failure);
   fail_with(std::move(error));
 }
 
@@ -295,15 +260,16 @@ Task<Result<HttpResponse*>> HttpConnection::send(std::string_view request) {
 }
 
 Task<Result<HttpResponse*>> HttpConnection::send(std::string_view request, SendOptions options) {
-  return exchange(state_, request, options);
+  if (options.body != nullptr) [[unlikely]]
+    return exchange_with_body(state_, request, std::move(options));
+  return exchange(state_, request, std::move(options));
 }
 
 Task<Result<HttpResponse*>> HttpConnection::exchange(std::shared_ptr<State> state, std::string_view request,
                                                      SendOptions options) {
   State& self = *state;
   self.progress = HttpProgress::nothing_written;
-  if (!self.is_open && self.failure) co_return std::unexpected(*self.failure);
-  if (!self.is_open) co_return fail(ErrorCode::closed, self.transport->info().peer + ": the connection is closed");
+  if (!self.is_open) co_return std::unexpected(*self.refusal());
   self.start_exchange(options);
   State::Guard guard(self);
   self.arm("while sending the request", self.options.write_timeout);
@@ -316,8 +282,7 @@ Task<Result<HttpResponse*>> HttpConnection::exchange(std::shared_ptr<State> stat
     self.is_writing = false;
     if (!rest) written = std::unexpected(rest.error());
   }
-  // A server may answer, and close, before it took the whole request: its answer counts then.
-  if (!written && self.is_busy) self.fail_with(written.error());
+  if (!written) self.on_write_error(written.error());
   if (self.is_busy && !self.parser.has_begun()) self.arm("waiting for the response", self.options.head_timeout);
   auto outcome = async::Signal::Outcome::set;
   if (!self.done.take()) outcome = co_await self.done.wait_unset();
@@ -368,6 +333,7 @@ Task<Result<std::string_view>> HttpConnection::read_piece(std::shared_ptr<State>
 }
 
 HttpProgress HttpConnection::progress() const { return state_->progress; }
+bool HttpConnection::has_read_source() const { return state_->has_read_source; }
 bool HttpConnection::is_reusable() const { return state_->is_open && !state_->is_busy; }
 bool HttpConnection::is_open() const { return state_->is_open; }
 void HttpConnection::on_closed(std::function<void()> callback) { state_->closed_callback = std::move(callback); }

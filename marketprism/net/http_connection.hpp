@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "marketprism/net/connector.hpp"
+#include "marketprism/net/http_body_source.hpp"
 #include "marketprism/net/http_message.hpp"
 #include "marketprism/net/transport.hpp"
 
@@ -15,13 +16,20 @@ struct HttpConnectionOptions {
   std::size_t body_bytes_max = 64 * 1024 * 1024;  ///< after decompression
   std::size_t fields_max = 256;
   std::size_t stream_bytes = 256 * 1024;  ///< of a streamed body held for its reader; then the peer has to wait
-  Nanoseconds write_timeout = std::chrono::seconds(10);  ///< until the request is with the operating system
-  Nanoseconds head_timeout = std::chrono::seconds(10);   ///< then until the response's head is there
-  Nanoseconds read_timeout = std::chrono::seconds(10);   ///< then between two reads of the body
+  /// until the request is with the operating system; if its body comes from a source, for each 64 KiB
+  Nanoseconds write_timeout = std::chrono::seconds(10);
+  Nanoseconds head_timeout = std::chrono::seconds(10);  ///< then until the response's head is there
+  Nanoseconds read_timeout = std::chrono::seconds(10);  ///< then between two reads of the body
 };
 
 /// How far a failed request came: only what never left us, or is idempotent, may be sent again.
-enum class HttpProgress : std::uint8_t { nothing_written, written, response_begun, complete };
+enum class HttpProgress : std::uint8_t {
+  nothing_written,
+  written,
+  response_begun,
+  complete,
+  source_failed  ///< the request's own source of its body failed, or gave nothing until the deadline
+};
 
 /// One HTTP/1.1 connection, keep-alive, one request at a time. A read is always armed: the end of an idle connection is
 /// noticed at once and shows in `is_reusable()` and `on_closed`. Owned by its user, belongs to the transport's loop.
@@ -41,11 +49,18 @@ class HttpConnection {
     bool is_head = false;               ///< the method is HEAD: the response has no body
     bool is_streamed = false;           ///< `send` ends with the head; the body comes by `read_body`
     std::uint64_t body_bytes_max = 0;   ///< of a streamed body, decompressed: `too_large` beyond; 0: no limit
+    /// The request's body, if it has a source: what is sent after `request`, which then is a head only.
+    HttpBodySourcePtr body;
   };
 
   /// Sends what `make_http_request` made, which must live until the end, and waits for the whole response, which stays
   /// in the connection until the next `send`. Any error leaves the connection closed; `progress()` tells how far it
   /// came.
+  ///
+  /// With a source of the body: errors of the source come with its code; `invalid_argument` if it gives more or less
+  /// than its `size`, and the server never gets a whole request then. A response that is whole before the request is
+  /// counts, and so does one of status 300 and above that has begun: no more is sent, and the connection is closed
+  /// after it. A streamed response is given when the request is out.
   Task<Result<HttpResponse*>> send(std::string_view request, SendOptions options);
   Task<Result<HttpResponse*>> send(std::string_view request);
 
@@ -54,6 +69,8 @@ class HttpConnection {
   Task<Result<std::string_view>> read_body();
 
   [[nodiscard]] HttpProgress progress() const;
+  /// The source of the last request's body was asked for a piece: to send the request again it must be rewound.
+  [[nodiscard]] bool has_read_source() const;
   /// Open, idle, and the peer neither asked to close nor sent a stray byte.
   [[nodiscard]] bool is_reusable() const;
   [[nodiscard]] bool is_open() const;
@@ -78,6 +95,9 @@ class HttpConnection {
   static Task<Result<std::string_view>> read_piece(std::shared_ptr<State> state);
   static Task<Result<HttpResponse*>> exchange(std::shared_ptr<State> state, std::string_view request,
                                               SendOptions options);
+  static Task<Result<HttpResponse*>> exchange_with_body(std::shared_ptr<State> state, std::string_view head,
+                                                        SendOptions options);
+  static Task<> send_body(std::shared_ptr<State> state, std::string_view head, HttpBodySourcePtr source);
 
   std::shared_ptr<State> state_;
 };

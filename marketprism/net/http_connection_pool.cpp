@@ -250,6 +250,7 @@ HttpConnectionPool::Prepared HttpConnectionPool::prepare(std::string_view text, 
   prepared.is_idempotent = options.is_idempotent.value_or(is_idempotent_method(request.method));
   prepared.is_head = request.method == "HEAD";
   prepared.timeout = options.timeout;
+  prepared.body_source = request.body_source;
   return prepared;
 }
 

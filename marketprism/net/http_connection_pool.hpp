@@ -74,8 +74,8 @@ class [[nodiscard]] StreamedResponse {
 
 /// HTTP/1.1 connections kept alive, lent to one request at a time, with limits per host and over all hosts. On top of
 /// leases, `request` sends again what a dying connection lost, when that is safe: nothing of it was written, or it is
-/// idempotent. Redirects are followed if the request's options say so. One event loop, no lock; destroying it drains it
-/// at once.
+/// idempotent; and a body's source that was read from can be rewound. Redirects are followed if the request's options
+/// say so. One event loop, no lock; destroying it drains it at once.
 class HttpConnectionPool {
  public:
   /// A named error for a config that contradicts itself or asks for what this build cannot do.
@@ -121,6 +121,7 @@ class HttpConnectionPool {
     Nanoseconds timeout{0};            ///< 0: the config's total_timeout
     bool is_streamed = false;          ///< used by `stream`
     std::uint64_t body_bytes_max = 0;  ///< of a streamed body; 0: no limit
+    HttpBodySourcePtr body_source;     ///< what comes after `text`, which then is a head
   };
   Task<Result<PooledResponse>> request(const wire::Url& url, Prepared prepared,
                                        std::source_location where = std::source_location::current());

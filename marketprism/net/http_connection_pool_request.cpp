@@ -20,15 +20,26 @@ bool is_slow_or_garbled(ErrorCode code) {
 // carried out twice and the connection just ended. A slow or garbled answer would be slow or garbled again from the
 // same endpoint, but perhaps not from another.
 bool is_worth_retrying(ErrorCode code, HttpProgress progress, bool is_idempotent, bool has_other_endpoint) {
+  if (progress == HttpProgress::source_failed) return false;
   if (progress == HttpProgress::nothing_written) return code != ErrorCode::cancelled && code != ErrorCode::timed_out;
   return is_idempotent && (is_lost(code) || (is_slow_or_garbled(code) && has_other_endpoint));
 }
 
 // A kept connection that the server had closed says nothing about the server.
 bool is_endpoints_failure(ErrorCode code, HttpProgress progress, bool is_kept) {
+  if (progress == HttpProgress::source_failed) return false;
   if (is_slow_or_garbled(code)) return progress != HttpProgress::nothing_written;
   const bool was_closed_before = is_kept && progress != HttpProgress::response_begun;
   return is_lost(code) && !was_closed_before;
+}
+
+// A redirect that sends the body again needs it from its beginning.
+Result<> rewind_for(const HttpRequest& request, const wire::Url& from, const wire::Url& to) {
+  if (request.body_source == nullptr) return {};
+  auto rewound = request.body_source->rewind();
+  if (rewound) return rewound;
+  return fail_because(std::move(rewound.error()),
+                      from.to_string() + ": redirected to " + to.to_string() + ", where the body has to be sent again");
 }
 
 }  // namespace
@@ -62,6 +73,7 @@ Task<Result<PooledResponse>> HttpConnectionPool::State::request(std::shared_ptr<
   send_options.is_head = prepared.is_head;
   send_options.is_streamed = prepared.is_streamed;
   send_options.body_bytes_max = prepared.body_bytes_max;
+  send_options.body = prepared.body_source;
   RetryPlace place(*self);
   unsigned failures = 0;
   for (unsigned attempt = 0;; ++attempt) {
@@ -82,6 +94,7 @@ Task<Result<PooledResponse>> HttpConnectionPool::State::request(std::shared_ptr<
     }
     const ErrorCode code = response.error().code;
     const HttpProgress progress = connection.progress();
+    const bool has_read_source = connection.has_read_source();
     bool has_other = false;
     // Tries on kept connections that were dead do not count: there are only so many of them, and then comes a new one.
     if (is_endpoints_failure(code, progress, lease->use_count() > 1)) {
@@ -94,7 +107,7 @@ Task<Result<PooledResponse>> HttpConnectionPool::State::request(std::shared_ptr<
     const bool is_worth_it = is_worth_retrying(code, progress, prepared.is_idempotent, has_other);
     const bool is_last = failures > self->options.config.connections.retry_attempts ||
                          attempt > self->options.config.connections.retry_attempts + self->options.config.per_host();
-    bool goes_on = is_worth_it && !is_last;
+    bool goes_on = is_worth_it && !is_last && (!has_read_source || prepared.body_source->rewind());
     if (goes_on) goes_on = co_await may_retry(self, place, deadline);
     if (!goes_on) {
       ++self->counters.failed;
@@ -124,6 +137,7 @@ Task<Result<PooledResponse>> HttpConnectionPool::State::request_whole(std::share
     const auto is_redirected = take_redirect((*response)->head, url, request);
     if (!is_redirected) co_return std::unexpected(is_redirected.error());
     if (!*is_redirected) co_return response;
+    if (auto ready = rewind_for(request, from, url); !ready) co_return std::unexpected(std::move(ready.error()));
     if (redirects == options.redirects_max) {
       co_return fail(ErrorCode::too_large,
                      from.to_string() + ": redirected again, to " + url.to_string() +

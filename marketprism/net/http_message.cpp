@@ -261,7 +261,15 @@ Result<std::string> make_http_request(std::string_view host_header, const HttpRe
   if (!head.headers.contains("User-Agent")) head.headers.add("User-Agent", "marketprism");
   if (!head.headers.contains("Accept-Encoding")) head.headers.add("Accept-Encoding", "gzip");
   const bool expects_body = head.method == "POST" || head.method == "PUT" || head.method == "PATCH";
-  if (!request.body.empty() || expects_body) head.headers.add("Content-Length", std::to_string(request.body.size()));
+  if (request.body_source != nullptr) {
+    if (!request.body.empty()) {
+      return fail(ErrorCode::invalid_argument, "HTTP: the request has a body and a source of one; leave one out", true);
+    }
+    const auto size = request.body_source->size();
+    head.headers.add(size ? "Content-Length" : "Transfer-Encoding", size ? std::to_string(*size) : "chunked");
+  } else if (!request.body.empty() || expects_body) {
+    head.headers.add("Content-Length", std::to_string(request.body.size()));
+  }
   std::string text;
   if (auto appended = wire::append_head(text, head); !appended) return std::unexpected(std::move(appended.error()));
   text += request.body;

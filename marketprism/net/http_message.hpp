@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "marketprism/base/error.hpp"
+#include "marketprism/net/http_body_source.hpp"
 #include "marketprism/wire/http_message.hpp"
 
 namespace marketprism::net {
@@ -82,11 +83,13 @@ struct HttpRequest {
   std::string target = "/";
   wire::HttpHeaders headers;
   std::string body;
+  HttpBodySourcePtr body_source;  ///< instead of `body`: asked for the body while it is sent
 };
 
 /// The bytes of a request, ready to be sent any number of times. Adds Content-Length (if there is a body or the method
 /// expects one; the body's, whatever the headers say), and Host, Accept-Encoding: gzip and User-Agent unless they are
-/// there. `invalid_argument` for parts that cannot be sent.
+/// there. Of a request with a source of its body it is the head, with the source's length or `Transfer-Encoding:
+/// chunked`. `invalid_argument` for parts that cannot be sent.
 Result<std::string> make_http_request(std::string_view host_header, const HttpRequest& request);
 
 /// A received response. Valid until the next request on its connection; `body` may be moved out.

@@ -50,6 +50,7 @@ std::string resolve(const wire::Url& base, std::string_view reference) {
 
 void drop_body(HttpRequest& request) {
   request.body.clear();
+  request.body_source.reset();
   for (const std::string_view name :
        {"Content-Type", "Content-Encoding", "Content-Language", "Content-Location", "Content-Length"}) {
     request.headers.remove(name);

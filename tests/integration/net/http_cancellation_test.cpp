@@ -11,6 +11,7 @@
 
 #include "marketprism/net/http_connection_pool.hpp"
 #include "marketprism/pool/permit_ledger.hpp"
+#include "tests/integration/net/body_sources.hpp"
 #include "tests/integration/net/loop_fixture.hpp"
 #include "tests/integration/net/open_files.hpp"
 #include "tests/integration/net/raw_peer.hpp"
@@ -82,6 +83,21 @@ class HttpCancellationTest : public testing::Test, public LoopFixture {
     if (response) {
       EXPECT_EQ((*response)->body, target.starts_with("/chunks") ? "latelatelate" : target);
     }
+  }
+  static Task<> upload(HttpCancellationTest& test) {
+    const auto source = std::make_shared<TestSource>(test.loop, std::vector<std::string>{"one", "two", "three"});
+    source->pause = 1ns;
+    source->announce();
+    // However the request ends: the source may use what its owner has.
+    const struct Check {
+      const TestSource& of;
+      ~Check() { EXPECT_EQ(of.waiting, 0); }
+    } no_read_outlives_the_request{*source};
+    HttpRequest request;
+    request.method = "POST";
+    request.body_source = source;
+    const auto response = co_await test.pool_->request(test.url("/upload"), std::move(request));
+    EXPECT_TRUE(!response || (*response)->body == "/upload");
   }
   static Task<> stream(HttpCancellationTest& test) {
     HttpRequest request;
@@ -170,6 +186,14 @@ TEST_F(HttpCancellationTest, OfALargeRequestThatIsReadSlowly) {
   const std::string body(8 * 1024 * 1024, 'x');  // more than the sockets' buffers take
   const auto start = [&] { return ask(*this, "/large", body); };
   EXPECT_GT(cancel_at_every_turn(start, false), 20);
+  expect_no_leak();
+}
+
+TEST_F(HttpCancellationTest, OfABodyFromASource) {
+  for (const bool begins_cold : {false, true}) {
+    const auto start = [this] { return upload(*this); };
+    EXPECT_GT(cancel_at_every_turn(start, begins_cold), 8);
+  }
   expect_no_leak();
 }
 

@@ -151,5 +151,30 @@ TEST(MakeHttpRequestTest, refuses_what_would_break_the_request) {
   EXPECT_FALSE(make_http_request("a\r\nb", HttpRequest{}));
 }
 
+class SilentSource : public HttpBodySource {
+ public:
+  explicit SilentSource(std::optional<std::uint64_t> size) : size_(size) {}
+  [[nodiscard]] std::optional<std::uint64_t> size() const override { return size_; }
+  async::Task<Result<std::string_view>> read() override { co_return std::string_view(); }
+
+ private:
+  std::optional<std::uint64_t> size_;
+};
+
+TEST(MakeHttpRequestTest, is_the_head_only_of_a_request_with_a_source) {
+  HttpRequest request;
+  request.headers.add("Content-Length", "1");
+  request.body_source = std::make_shared<SilentSource>(5'000'000'000);
+  EXPECT_THAT(*make_http_request("a", request),
+              testing::AllOf(HasSubstr("\r\nContent-Length: 5000000000\r\n"), Not(HasSubstr("chunked")),
+                             Not(HasSubstr("Content-Length: 1\r")), testing::EndsWith("\r\n\r\n")));
+  request.body_source = std::make_shared<SilentSource>(std::nullopt);
+  EXPECT_THAT(*make_http_request("a", request),
+              testing::AllOf(HasSubstr("\r\nTransfer-Encoding: chunked\r\n"), Not(HasSubstr("Content-Length"))));
+  EXPECT_EQ(request.body_source->rewind().error().code, ErrorCode::unsupported);
+  request.body = "x";
+  EXPECT_EQ(make_http_request("a", request).error().code, ErrorCode::invalid_argument);
+}
+
 }  // namespace
 }  // namespace marketprism::net
