@@ -127,6 +127,9 @@ void HttpConnection::State::end_exchange() {
     tell_fault(": the server sent more than one response to one request");
   }
   is_busy = false;
+  constexpr std::size_t kept_bytes_max = 256 * 1024;
+  if (forwarded.capacity() > kept_bytes_max) [[unlikely]]
+    forwarded = std::string();
   if (is_over) {
     is_open = false;
     transport->close();
@@ -271,6 +274,8 @@ Task<Result<HttpResponse*>> HttpConnection::exchange(std::shared_ptr<State> stat
   self.progress = HttpProgress::nothing_written;
   if (!self.is_open) co_return std::unexpected(*self.refusal());
   self.start_exchange(options);
+  if (!self.forward_prefix.empty()) [[unlikely]]
+    request = self.in_absolute_form(request);
   State::Guard guard(self);
   self.arm("while sending the request", self.options.write_timeout);
   auto written = self.transport->write_now(request);
@@ -344,7 +349,8 @@ std::chrono::seconds HttpConnection::keep_alive_hint() const { return state_->ke
 const TransportInfo& HttpConnection::info() const { return state_->transport->info(); }
 
 std::size_t HttpConnection::memory_bytes() const {
-  return sizeof(State) + state_->parser.memory_bytes() + state_->response.body.capacity();
+  return sizeof(State) + state_->parser.memory_bytes() + state_->response.body.capacity() +
+         state_->forwarded.capacity();
 }
 
 void HttpConnection::close() {

@@ -8,6 +8,7 @@
 #include "marketprism/net/http_body_source.hpp"
 #include "marketprism/net/http_message.hpp"
 #include "marketprism/net/transport.hpp"
+#include "marketprism/wire/url.hpp"
 
 namespace marketprism::net {
 
@@ -63,6 +64,10 @@ class HttpConnection {
   /// after it. A streamed response is given when the request is out.
   Task<Result<HttpResponse*>> send(std::string_view request, SendOptions options);
   Task<Result<HttpResponse*>> send(std::string_view request);
+
+  /// This connection leads to an HTTP proxy. Requests from the next on, written as for `origin` itself, go out in
+  /// absolute-form, and the proxy forwards them; `credentials` is the value of Proxy-Authorization, empty: none.
+  void forward_to(const wire::Url& origin, std::string_view credentials);
 
   /// The next piece of a streamed body, decompressed, valid until the next call; empty at the end. What the reader does
   /// not take waits, up to stream_bytes; then nothing more is read, and no timeout but the deadline runs.

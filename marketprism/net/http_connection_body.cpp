@@ -147,6 +147,8 @@ Task<Result<HttpResponse*>> HttpConnection::exchange_with_body(std::shared_ptr<S
   self.progress = HttpProgress::nothing_written;
   if (!self.is_open) co_return std::unexpected(*self.refusal());
   self.start_exchange(options);
+  if (!self.forward_prefix.empty()) [[unlikely]]
+    head = self.in_absolute_form(head);
   State::Guard guard(self);
   // A cancelled request still waits for the read of the source, which is cancelled with it.
   const bool throws = co_await asio::this_coro::throw_if_cancelled();

@@ -13,6 +13,7 @@ namespace marketprism::net {
 namespace {
 
 constexpr std::size_t hosts_max_max = 100'000;
+constexpr std::string_view forwarder_scheme = "proxy";  // no url that is asked for has it
 
 bool is_idempotent_method(std::string_view method) {
   static constexpr std::string_view methods[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
@@ -90,8 +91,10 @@ Result<HttpConnectionPool::State::Host*> HttpConnectionPool::State::add_host(con
   }
   pool::PoolConfig config = host_config(false);
   config.name += " " + name_of(url);
+  ConnectRoute route = options.route;
+  if (url.scheme == forwarder_scheme) route.proxies = nullptr;
   HttpConnector connector(loop, options.tls, options.connection, url.is_secure() ? url.host : std::string(),
-                          options.route);
+                          std::move(route));
   connector.on_fault([pool = weak_from_this()](const Error& error) {
     if (const auto self = pool.lock()) self->note_fault(error);
   });
@@ -106,6 +109,11 @@ Result<HttpConnectionPool::State::Host*> HttpConnectionPool::State::add_host(con
 Result<HttpConnectionPool::State::Host*> HttpConnectionPool::State::host_for(const wire::Url& url) {
   if (auto ok = check_scheme(url); !ok) return std::unexpected(std::move(ok.error()));
   Host* host = find_host(url);
+  if (const Proxy* const proxy = host == nullptr ? forwarder_for(url) : nullptr) {
+    auto forwarding = forwarding_host(*proxy);
+    if (!forwarding) return forwarding;
+    host = *forwarding;
+  }
   if (host == nullptr) {
     std::vector<pool::Endpoint> endpoints{{url.host, url.port, url.is_secure(), "", 0, 1}};
     auto added = add_host(url, std::move(endpoints));
@@ -124,6 +132,30 @@ void HttpConnectionPool::State::note_fault(const Error& error) {
   last_fault = error;
   log(LogLevel::warning, "http",
       fmt::format("pool '{}': {}; the connection is closed", options.config.connections.name, error.message));
+}
+
+// A proxy of HTTP forwards plain requests itself: it may allow tunnels to port 443 only.
+const Proxy* HttpConnectionPool::State::forwarder_for(const wire::Url& url) const {
+  if (url.is_secure()) return nullptr;
+  const Proxy* const proxy = options.route.proxies->find(url.host, url.port, false);
+  return proxy != nullptr && proxy->kind == Proxy::Kind::http ? proxy : nullptr;
+}
+
+// All plain requests that go by the proxy share its connections, whomever they are for.
+Result<HttpConnectionPool::State::Host*> HttpConnectionPool::State::forwarding_host(const Proxy& proxy) {
+  const auto known = std::find_if(hosts.begin(), hosts.end(), [&](const auto& host) { return host->proxy == &proxy; });
+  if (known != hosts.end()) return known->get();
+  wire::Url place;
+  place.scheme = forwarder_scheme;
+  place.host = proxy.host;
+  place.port = proxy.port;
+  place.is_ipv6 = proxy.host.find(':') != std::string::npos;
+  std::vector<pool::Endpoint> endpoints{{proxy.host, proxy.port, false, "", 0, 1}};
+  auto added = add_host(place, std::move(endpoints));
+  if (!added) return added;
+  (*added)->proxy = &proxy;
+  (*added)->proxy_credentials = proxy.authorization();
+  return added;
 }
 
 // Makes room for another host. What somebody set up stays: it could not be made again from a url.
@@ -276,7 +308,9 @@ Task<Result<HttpLease>> HttpConnectionPool::acquire(const wire::Url& url, Nanose
   auto host = state_->host_for(url);
   if (!host) co_return std::unexpected(std::move(host.error()));
   const Nanoseconds most = timeout.count() > 0 ? timeout : state_->options.config.connections.acquire_timeout;
-  co_return co_await (*host)->pool.acquire(most, where);
+  auto lease = co_await (*host)->pool.acquire(most, where);
+  if (lease && (*host)->proxy != nullptr) (**lease)->forward_to(url, (*host)->proxy_credentials);
+  co_return lease;
 }
 
 Task<std::size_t> HttpConnectionPool::drain(Nanoseconds patience) {

@@ -55,6 +55,12 @@ void HttpConnectionPool::State::learn(Host& host, HttpLease& lease) const {
   host.pool.core().set_keep_alive_hint(endpoint, hint);
 }
 
+// Errors name where the connection leads; by a proxy that is not whom the request is for.
+std::unexpected<Error> HttpConnectionPool::State::told(const Host& host, const wire::Url& url, Error error) {
+  if (host.proxy == nullptr) return std::unexpected(std::move(error));
+  return fail_because(std::move(error), url.host_and_port() + ": by the proxy " + host.proxy->name());
+}
+
 // One coroutine from the host to the response: each one more costs a request a percent of its time.
 Task<Result<PooledResponse>> HttpConnectionPool::State::request(std::shared_ptr<State> self, const wire::Url& url,
                                                                 Prepared prepared, std::source_location where) {
@@ -81,9 +87,11 @@ Task<Result<PooledResponse>> HttpConnectionPool::State::request(std::shared_ptr<
     if (!*lease) lease = co_await host.pool.acquire(deadline - self->loop.now(), where);
     if (!lease) {
       ++self->counters.failed;
-      co_return std::unexpected(std::move(lease.error()));
+      co_return told(host, url, std::move(lease.error()));
     }
     HttpConnection& connection = ***lease;
+    if (host.proxy != nullptr) [[unlikely]]
+      connection.forward_to(url, host.proxy_credentials);
     auto response = co_await connection.send(prepared.text, send_options);
     place.give_back();
     if (response) {
@@ -111,7 +119,7 @@ Task<Result<PooledResponse>> HttpConnectionPool::State::request(std::shared_ptr<
     if (goes_on) goes_on = co_await may_retry(self, place, deadline);
     if (!goes_on) {
       ++self->counters.failed;
-      co_return std::unexpected(std::move(response.error()));
+      co_return told(host, url, std::move(response.error()));
     }
     ++self->counters.retried;
   }

@@ -34,7 +34,9 @@ struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
     std::size_t users = 0;                    // requests in progress
     bool is_started = false;
     bool is_warm = false;
-    bool is_configured = false;  // by set_endpoints or keep_warm
+    bool is_configured = false;    // by set_endpoints or keep_warm
+    const Proxy* proxy = nullptr;  // the pool leads to this one, which forwards requests for many
+    std::string proxy_credentials;
   };
 
   State(EventLoop& event_loop, HttpPoolOptions pool_options)
@@ -51,11 +53,14 @@ struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
   }
 
   Result<Host*> host_for(const wire::Url& url);
+  [[nodiscard]] const Proxy* forwarder_for(const wire::Url& url) const;
+  Result<Host*> forwarding_host(const Proxy& proxy);
   [[nodiscard]] pool::PoolConfig host_config(bool is_warm) const;
   Result<Host*> add_host(const wire::Url& url, std::vector<pool::Endpoint> endpoints);
   bool remove_unused_host();
   void note_fault(const Error& error);
   void learn(Host& host, HttpLease& lease) const;
+  static std::unexpected<Error> told(const Host& host, const wire::Url& url, Error error);
   static Task<Result<PooledResponse>> request_whole(std::shared_ptr<State> self, wire::Url url, HttpRequest request,
                                                     HttpRequestOptions options, bool is_streamed,
                                                     std::source_location where);

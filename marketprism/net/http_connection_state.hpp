@@ -49,6 +49,7 @@ struct HttpConnection::State {
   void fail_with(Error error);
   void close_idle(Error error);
   void tell_closed();
+  std::string_view in_absolute_form(std::string_view request);
   // http_connection_body.cpp: a body that comes from a source.
   [[nodiscard]] bool wants_body() const { return is_busy && !is_body_given_up; }
   Task<Result<>> write_all(std::string_view bytes);
@@ -86,8 +87,11 @@ struct HttpConnection::State {
   std::optional<Error> write_failure;  // told if no response comes either
   std::function<void()> closed_callback;
   std::function<void(const Error&)> fault_callback;
-  async::Signal room;  // the reader of a streamed body has taken what was there
-  std::string piece;   // what it is looking at
+  async::Signal room;          // the reader of a streamed body has taken what was there
+  std::string piece;           // what it is looking at
+  std::string forward_prefix;  // "http://host:port" if a proxy forwards the requests
+  std::string forward_header;  // its Proxy-Authorization, with the end of the line before
+  std::string forwarded;       // the request as the proxy gets it
   std::uint64_t streamed_bytes = 0;
   std::uint64_t streamed_bytes_max = 0;
   Instant deadline = Instant::max();

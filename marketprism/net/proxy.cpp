@@ -2,11 +2,13 @@
 
 #include <charconv>
 #include <cstdlib>
+#include <span>
 #include <utility>
 
 #include <boost/asio/ip/address.hpp>
 
 #include "marketprism/net/socket.hpp"
+#include "marketprism/wire/base64.hpp"
 #include "marketprism/wire/http_message.hpp"
 #include "marketprism/wire/url.hpp"
 
@@ -19,6 +21,8 @@ bool ends_with_ignoring_case(std::string_view text, std::string_view end) {
 
 bool is_loopback(std::string_view host) {
   if (wire::equal_ignoring_case(host, "localhost") || ends_with_ignoring_case(host, ".localhost")) return true;
+  // Asked for each request that a proxy may forward: a name is told from an address without making a text of it.
+  if (host.find_first_not_of("0123456789abcdefABCDEF:.") != std::string_view::npos) return false;
   boost::system::error_code not_numeric;
   const auto address = boost::asio::ip::make_address(std::string(host), not_numeric);
   return !not_numeric && address.is_loopback();
@@ -46,6 +50,13 @@ Result<std::optional<Proxy>> proxy_of(const ProxySettings::Environment& environm
 }  // namespace
 
 std::string Proxy::name() const { return host_and_port(host, port); }
+
+std::string Proxy::authorization() const {
+  if (user.empty()) return {};
+  const std::string credentials = user + ":" + password;
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(credentials.data());
+  return "Basic " + wire::base64_encode(std::span<const std::uint8_t>(bytes, credentials.size()));
+}
 
 Result<Proxy> parse_proxy(std::string_view text) {
   const bool has_scheme = text.find("://") != std::string_view::npos;
@@ -120,7 +131,8 @@ bool ProxySettings::is_excepted(std::string_view host, std::uint16_t port) const
   for (const Exception& exception : exceptions_) {
     if (exception.port != 0 && exception.port != port) continue;
     if (exception.host == "*" || wire::equal_ignoring_case(host, exception.host)) return true;
-    if (ends_with_ignoring_case(host, "." + exception.host)) return true;
+    if (!ends_with_ignoring_case(host, exception.host) || host.size() == exception.host.size()) continue;
+    if (host[host.size() - exception.host.size() - 1] == '.') return true;
   }
   return false;
 }

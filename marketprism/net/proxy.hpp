@@ -14,7 +14,7 @@ namespace marketprism::net {
 /// A server that opens connections for others.
 struct Proxy {
   enum class Kind : std::uint8_t {
-    http,   ///< asked by CONNECT (RFC 9110, section 9.3.6), for plain connections too
+    http,   ///< asked by CONNECT (RFC 9110, section 9.3.6); an HTTP pool has it forward its plain requests
     socks5  ///< RFC 1928; names are always resolved by the proxy
   };
 
@@ -26,6 +26,8 @@ struct Proxy {
 
   /// "proxy.example:3128", without user and password.
   [[nodiscard]] std::string name() const;
+  /// The value of the header Proxy-Authorization; empty without a user.
+  [[nodiscard]] std::string authorization() const;
 };
 
 /// "http://[user:password@]host[:port]", "socks5://…" or "socks5h://…" (the same here); without a scheme it is http.

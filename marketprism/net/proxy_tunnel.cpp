@@ -6,7 +6,6 @@
 #include <boost/asio/ip/address.hpp>
 
 #include "marketprism/net/deadline.hpp"
-#include "marketprism/wire/base64.hpp"
 #include "marketprism/wire/http_message.hpp"
 
 namespace marketprism::net {
@@ -57,11 +56,8 @@ Task<Result<>> connect_by_http(Socket& socket, const Proxy& proxy, std::string h
   head.target = host_and_port(host, port);
   head.headers.add("Host", head.target);
   head.headers.add("User-Agent", "marketprism");
-  if (!proxy.user.empty()) {
-    const std::string credentials = proxy.user + ":" + proxy.password;
-    const auto* bytes = reinterpret_cast<const std::uint8_t*>(credentials.data());
-    const std::span<const std::uint8_t> all(bytes, credentials.size());
-    head.headers.add("Proxy-Authorization", "Basic " + wire::base64_encode(all));
+  if (const std::string credentials = proxy.authorization(); !credentials.empty()) {
+    head.headers.add("Proxy-Authorization", credentials);
   }
   std::string request;
   if (auto made = wire::append_head(request, head); !made) co_return std::unexpected(std::move(made.error()));

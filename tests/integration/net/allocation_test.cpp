@@ -96,6 +96,13 @@ TEST(AllocationTest, none_for_a_pooled_request_or_an_acquire_once_warm) {
   client.run(ask(http, url, request, 50));
   EXPECT_EQ(client.run(ask(http, url, request, 200)), 0U);
 
+  // The server stands for a proxy that forwards.
+  options.config.proxy = "http://127.0.0.1:" + std::to_string(port);
+  auto forwarded = HttpConnectionPool::create(client.loop, options).value();
+  const auto origin = wire::parse_url("http://a-host-with-a-rather-long-name.invalid:8080/").value();
+  client.run(ask(forwarded, origin, request, 50));
+  EXPECT_EQ(client.run(ask(forwarded, origin, request, 200)), 0U);
+
   pool::PoolConfig config;
   config.min_size = 0;
   auto pool = Pool::create(client.loop, config, {{"127.0.0.1", port}}, HttpConnector(client.loop, nullptr)).value();

@@ -11,7 +11,7 @@ namespace marketprism::net {
 /// Reads exactly so many bytes, or fewer if the peer closes.
 inline Task<std::string> read_bytes(Socket& socket, std::size_t count) {
   std::string text;
-  std::array<std::byte, 512> buffer;
+  std::array<std::byte, 4096> buffer;
   while (text.size() < count) {
     const auto got = co_await socket.read_some(std::span(buffer).first(std::min(count - text.size(), buffer.size())));
     if (!got) break;
@@ -71,25 +71,75 @@ class TestProxy {
   [[nodiscard]] std::uint16_t port() const { return peer_.port(); }
   [[nodiscard]] const std::vector<std::string>& asked() const { return asked_; }
   [[nodiscard]] const std::string& last_head() const { return head_; }
+  [[nodiscard]] int connections() const { return peer_.connections(); }
+
+  bool refuses_tunnels = false;
 
  private:
   Task<> serve_http(Socket& socket) {
-    head_ = co_await read_until(socket, "\r\n\r\n");
+    bool goes_on = true;
+    while (goes_on) goes_on = co_await serve_http_request(socket);
+  }
+
+  // Whether another request may follow: not after a tunnel.
+  Task<bool> serve_http_request(Socket& socket) {
+    std::string text = co_await read_until(socket, "\r\n\r\n");
+    head_ = text.substr(0, text.find("\r\n\r\n") + 4);
     const auto head = wire::parse_request_head(head_);
-    if (!head || head->method != "CONNECT") co_return;
+    if (!head) co_return false;
     if (!credentials_.empty() && head->headers.find("Proxy-Authorization") != "Basic " + credentials_) {
       send_text(socket, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n");
-      co_return;
+      co_return true;
     }
     asked_.push_back(head->target);
+    if (head->method != "CONNECT") co_return co_await forward(socket, *head, text.substr(head_.size()));
+    if (refuses_tunnels) {
+      send_text(socket, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+      co_return false;
+    }
     Relay relay(socket.loop());
     const bool is_connected = co_await relay.connect(port_of(head->target));
     if (!is_connected) {
       send_text(socket, "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n");
-      co_return;
+      co_return false;
     }
     send_text(socket, "HTTP/1.1 200 Connection established\r\n\r\n");
     co_await relay.run(socket);
+    co_return false;
+  }
+
+  // RFC 9112, section 3.2.2: what is to be fetched stands in the target.
+  static Task<bool> forward(Socket& socket, wire::HttpRequestHead head, std::string body) {
+    constexpr std::string_view scheme = "http://";
+    if (!head.target.starts_with(scheme)) {
+      send_text(socket, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+      co_return true;
+    }
+    const std::size_t path = std::min(head.target.find('/', scheme.size()), head.target.size());
+    const std::string authority = head.target.substr(scheme.size(), path - scheme.size());
+    head.target.erase(0, path);
+    if (head.target.empty()) head.target = head.method == "OPTIONS" ? "*" : "/";
+    head.headers.remove("Proxy-Authorization");
+    head.headers.set("Host", authority);
+    head.headers.add("Connection", "close");
+    const std::size_t length = std::stoul(std::string(head.headers.find("Content-Length").value_or("0")));
+    const std::string more = co_await read_bytes(socket, length - std::min(length, body.size()));
+    body += more;
+    std::string text;
+    if (!wire::append_head(text, head)) co_return false;
+    Socket origin(socket.loop(), authority);
+    const auto address = boost::asio::ip::make_address("127.0.0.1");
+    const auto connected = co_await origin.connect(Socket::Endpoint(address, port_of(authority)), 0);
+    if (!connected) {
+      send_text(socket, "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n");
+      co_return true;
+    }
+    send_text(origin, text + body);
+    std::string answer = co_await read_to_end(origin);
+    const std::string_view closes = "Connection: close\r\n";
+    if (const std::size_t at = answer.find(closes); at != std::string::npos) answer.erase(at, closes.size());
+    send_text(socket, answer);
+    co_return true;
   }
 
   Task<> serve_socks(Socket& socket) {
@@ -136,7 +186,8 @@ class TestProxy {
   }
 
   static std::uint16_t port_of(const std::string& target) {
-    return static_cast<std::uint16_t>(std::stoi(target.substr(target.rfind(':') + 1)));
+    const std::size_t colon = target.find(':', target.starts_with('[') ? target.find(']') : 0);
+    return colon == std::string::npos ? 80 : static_cast<std::uint16_t>(std::stoi(target.substr(colon + 1)));
   }
 
   std::string credentials_;
