@@ -18,8 +18,8 @@ using DnsResolver =
     std::function<async::Task<Result<Addresses>>(async::EventLoop& loop, std::string host, Instant deadline)>;
 
 /// The addresses of a host, in the order the system prefers. An IP address as `host` is not looked up.
-/// `not_found` if the name does not exist, `timed_out` at the deadline. The look-up runs on a thread of Asio's; at the
-/// deadline it is left behind, not waited for.
+/// `not_found` if the name does not exist, `timed_out` at the deadline. The look-up runs on one of up to four threads
+/// of the process (see ResolverThreads); at the deadline it is left behind, not waited for.
 async::Task<Result<Addresses>> resolve(async::EventLoop& loop, std::string host, Instant deadline);
 
 }  // namespace marketprism::net
