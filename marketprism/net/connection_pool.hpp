@@ -24,6 +24,7 @@
 #include "marketprism/async/task.hpp"
 #include "marketprism/base/error.hpp"
 #include "marketprism/net/lease.hpp"
+#include "marketprism/net/permit_link.hpp"
 #include "marketprism/pool/lease_pool.hpp"
 
 namespace marketprism::net {

@@ -49,7 +49,11 @@ class ConnectionPool<T, Connector>::State final : public detail::LeaseOwner<T>, 
   }
 
   Result<> use_ledger(std::shared_ptr<pool::PermitLedger> ledger) {
-    link_ = std::make_shared<LedgerLink>(*this);
+    link_ = std::make_shared<detail::PermitLink>(this->loop(), [this](pool::PermitNotice notice) {
+      const StatePtr keep(this);
+      this->core().permit_notice(notice, this->loop().now());
+      this->settle();
+    });
     member_ = ledger->join(link_);
     if (member_ == pool::PermitLedger::no_member) {
       return fail(ErrorCode::exhausted,
@@ -75,30 +79,6 @@ class ConnectionPool<T, Connector>::State final : public detail::LeaseOwner<T>, 
   Connector connector;
 
  private:
-  // Brings the ledger's notices, which come from any thread, to the pool's loop. A notice may be under way while pool
-  // and loop go: the lock, which nobody else wants but then, keeps it from a loop that is gone.
-  struct LedgerLink final : pool::PermitListener, std::enable_shared_from_this<LedgerLink> {
-    explicit LedgerLink(State& owner) : loop(&owner.loop()), state(&owner) {}
-    void permit_notice(pool::PermitNotice notice) override {
-      const std::lock_guard lock(mutex);
-      if (loop == nullptr) return;
-      loop->post([link = this->shared_from_this(), notice] {
-        if (link->state == nullptr) return;
-        const StatePtr keep(link->state);
-        keep->core().permit_notice(notice, keep->loop().now());
-        keep->settle();
-      });
-    }
-    void end() {
-      state = nullptr;
-      const std::lock_guard lock(mutex);
-      loop = nullptr;
-    }
-    std::mutex mutex;
-    async::EventLoop* loop;  // null when the pool is gone
-    State* state;            // touched on the loop only
-  };
-
   static constexpr bool has_watch = requires(Connector& c, T& t) {
     { c.watch(t) } -> std::same_as<async::Task<>>;
   };
@@ -309,7 +289,7 @@ class ConnectionPool<T, Connector>::State final : public detail::LeaseOwner<T>, 
   std::vector<Waiting> waiting_;  // by the index of their handle
   std::vector<Dialing> dialing_;
   std::vector<async::Signal*> on_end_;
-  std::shared_ptr<LedgerLink> link_;
+  std::shared_ptr<detail::PermitLink> link_;
   std::shared_ptr<pool::PermitLedger> ledger_;
   std::uint32_t member_ = pool::PermitLedger::no_member;
   std::size_t closing_ = 0;

@@ -33,6 +33,7 @@ WebSocketConnectionPool::~WebSocketConnectionPool() { stop_now(); }
 void WebSocketConnectionPool::stop_now() {
   if (!state_) return;
   state_->is_gone = true;
+  if (state_->permit_link) state_->permit_link->end();
   state_->timer.disarm();
   state_->leases.stop();
   for (auto& [id, connection] : state_->connections) connection->socket->cancel();
@@ -46,8 +47,10 @@ void WebSocketConnectionPool::use_connect_budget(pool::ConnectBudget& budget) {
   state_->leases.use_connect_budget(budget);
 }
 
-void WebSocketConnectionPool::use_ledger(std::shared_ptr<pool::PermitLedger> ledger) {
+Result<> WebSocketConnectionPool::use_ledger(std::shared_ptr<pool::PermitLedger> ledger) {
+  if (auto ok = state_->use_ledger(ledger); !ok) return ok;
   state_->leases.use_ledger(std::move(ledger));
+  return {};
 }
 
 Result<> WebSocketConnectionPool::reconfigure(pool::PoolConfig config) {

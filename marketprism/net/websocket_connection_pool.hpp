@@ -92,9 +92,12 @@ class WebSocketConnectionPool {
 
   /// Shared by all pools that dial from the same address. Before `start`.
   void use_connect_budget(pool::ConnectBudget& budget);
-  /// Each connection that `acquire` lends also needs a permit of the ledger, which pools of other event loops may
-  /// share. Those that carry streams need none. Before the first `acquire`.
-  void use_ledger(std::shared_ptr<pool::PermitLedger> ledger);
+  /// Each connection, those that carry streams and those that are lent, also needs a permit of the ledger, which pools
+  /// of other event loops may share. Connections that carry streams keep theirs as long as they do, so the ledger needs
+  /// more permits than there are of them: for leases, and one for the overlap when one is replaced. The pool is two of
+  /// the ledger's members. Before the first `subscribe` and `acquire`. `exhausted` when the ledger has no room for
+  /// another member.
+  [[nodiscard]] Result<> use_ledger(std::shared_ptr<pool::PermitLedger> ledger);
   void start();
 
   /// Changes limits and times of the connections that carry streams, while they run; see `pool::SlotPool::reconfigure`.

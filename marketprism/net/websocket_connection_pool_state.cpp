@@ -91,6 +91,34 @@ WebSocketConnectionPool::State::State(EventLoop& event_loop, WebSocketPoolOption
       leases(event_loop, lease_config(options), endpoints_of(endpoint_urls), lease_connector(event_loop, options)),
       timer(&State::on_timer, this) {}
 
+WebSocketConnectionPool::State::~State() {
+  if (ledger == nullptr) return;
+  permit_link->end();
+  connections.clear();
+  by_number.clear();
+  closing.clear();
+  slots.give_up_permits();
+  ledger->leave(ledger_member);
+}
+
+Result<> WebSocketConnectionPool::State::use_ledger(std::shared_ptr<pool::PermitLedger> shared) {
+  auto link = std::make_shared<detail::PermitLink>(loop, [this](pool::PermitNotice notice) {
+    const auto keep = shared_from_this();
+    slots.permit_notice(notice, loop.now());
+    pump();
+  });
+  const std::uint32_t member = shared->join(link);
+  if (member == pool::PermitLedger::no_member) {
+    return fail(ErrorCode::exhausted,
+                "pool '" + options.config.connections.name + "': the permit ledger has no room for it");
+  }
+  permit_link = std::move(link);
+  ledger = std::move(shared);
+  ledger_member = member;
+  slots.use_ledger(*ledger, member);
+  return {};
+}
+
 std::shared_ptr<WebSocketConnectionPool::State::Connection> WebSocketConnectionPool::State::add_connection(
     SlotConnection slot, std::unique_ptr<WebSocketConnection> socket) {
   auto connection = std::make_shared<Connection>();

@@ -8,6 +8,7 @@
 
 #include <boost/asio/cancellation_signal.hpp>
 
+#include "marketprism/net/permit_link.hpp"
 #include "marketprism/net/websocket_connection_pool.hpp"
 #include "marketprism/net/websocket_leases.hpp"
 
@@ -59,6 +60,9 @@ struct WebSocketConnectionPool::State : std::enable_shared_from_this<State> {
 
   State(EventLoop& event_loop, WebSocketPoolOptions pool_options, const std::vector<wire::Url>& endpoint_urls,
         WebSocketStreamHandler& stream_handler);
+  ~State();
+
+  Result<> use_ledger(std::shared_ptr<pool::PermitLedger> shared);
 
   static void on_timer(void* self) { static_cast<State*>(self)->tick(); }
 
@@ -192,6 +196,9 @@ struct WebSocketConnectionPool::State : std::enable_shared_from_this<State> {
   std::vector<wire::Url> urls;
   WebSocketStreamHandler& handler;
   pool::SlotPool slots;
+  std::shared_ptr<pool::PermitLedger> ledger;
+  std::shared_ptr<detail::PermitLink> permit_link;
+  std::uint32_t ledger_member = pool::PermitLedger::no_member;
   WebSocketLeases leases;
   WebSocketTraffic past;  // of connections that have ended
   async::Timer timer;

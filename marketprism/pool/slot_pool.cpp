@@ -89,7 +89,7 @@ std::uint32_t SlotPool::best_room(std::uint64_t avoid) const {
 void SlotPool::place_streams(Instant now) {
   waiting_for_room_ = 0;
   if (unplaced_.empty()) return;
-  const bool may_open_more = connections_.size() < config_.max_size;
+  const bool may_open_more = connections_.size() < config_.max_size && !is_in_permit_line_;
   std::deque<StreamHandle> left;
   for (const StreamHandle handle : unplaced_) {
     Stream& stream = streams_[handle.index];

@@ -13,6 +13,7 @@
 #include "marketprism/pool/connect_budget.hpp"
 #include "marketprism/pool/connection_state.hpp"
 #include "marketprism/pool/dial_rounds.hpp"
+#include "marketprism/pool/permit_ledger.hpp"
 #include "marketprism/pool/pool_config.hpp"
 #include "marketprism/pool/pool_stats.hpp"
 #include "marketprism/pool/rate_limiter.hpp"
@@ -88,6 +89,10 @@ struct SlotStats {
 /// A connection is of use once it has confirmed a stream. One that ends before counts as a failed dial of its endpoint:
 /// the next endpoint is tried, then comes a pause, and the endpoint may be ejected.
 ///
+/// With a permit ledger, streams wait for a permit where they would wait for a connection. A connection that is due for
+/// replacement carries on until there is one for the overlap, unless another has room for all of its streams. When
+/// other pools are short of permits, connections that carry nothing are given up, never those that do.
+///
 /// When an endpoint of better priority is usable again, connections to worse ones are replaced in the same way, one at
 /// a time.
 ///
@@ -100,6 +105,9 @@ class SlotPool {
   SlotPool& operator=(const SlotPool&) = delete;
   /// Dials are begun only as this allows. Before `start`.
   void use_connect_budget(ConnectBudget& budget) { budget_ = &budget; }
+  /// Each connection also needs a permit of the ledger, from before its dial on; `member` is this pool's number in it.
+  /// Before the first `place`.
+  void use_ledger(PermitLedger& ledger, std::uint32_t member);
 
   void start(Instant now);
 
@@ -157,6 +165,11 @@ class SlotPool {
 
   void tick(Instant now);
   [[nodiscard]] Instant wake_at() const { return wake_at_; }
+
+  /// The permit ledger's notices, brought to this pool's loop by the driver.
+  void permit_notice(PermitNotice notice, Instant now);
+  /// Gives back the permits of all connections there are: for a driver that destroys them and the pool together.
+  void give_up_permits();
 
   /// Stops: all streams end, all connections are closed at once (the driver lets them say goodbye).
   void drain(Instant now);
@@ -262,7 +275,7 @@ class SlotPool {
   // slot_pool_connections.cpp
   void pump(Instant now);
   [[nodiscard]] std::size_t dials_wanted() const;
-  bool may_dial(Instant now);
+  bool may_dial(Instant now, bool is_spare = false);
   std::uint32_t start_dial(Instant now, std::uint32_t better_than = no_index);
   void abandon_dial(std::uint32_t index);
   void fail_dial(std::uint32_t index, Error error, Instant now);
@@ -270,17 +283,26 @@ class SlotPool {
   void forget(std::uint32_t index);
   void drop_connection(std::uint32_t index, CloseReason reason, std::string_view why, Instant now);
   [[nodiscard]] bool has_failed_endpoint(const Connection& connection, CloseReason reason) const;
+  void time_out_dials(Instant now);
+  void retire(Instant now);
+  void set_wake(Instant now);
+  [[nodiscard]] Instant due(std::uint32_t index, Instant may_dial_at, Instant now) const;
+  Instant lifetime_end(Instant now);
+
+  // slot_pool_rotation.cpp
   void begin_rotation(std::uint32_t index, CloseReason why, Instant now);
   [[nodiscard]] std::uint32_t room_for(std::uint32_t index) const;
   void carry_over(std::uint32_t from, std::uint32_t to, Instant now);
   void finish_rotation(std::uint32_t index, Instant now);
   void give_up_rotation(std::uint32_t index, Instant now);
   void unlink_rotation(std::uint32_t index);
-  void time_out_dials(Instant now);
-  void retire(Instant now);
-  void set_wake(Instant now);
-  [[nodiscard]] Instant due(std::uint32_t index, Instant may_dial_at, Instant now) const;
-  Instant lifetime_end(Instant now);
+
+  // slot_pool_permits.cpp
+  bool take_permit(bool is_spare);
+  [[nodiscard]] bool lacks_permit() const;
+  void begin_permits();
+  bool settle_permits();
+  bool give_up_unused();
 
   PoolConfig config_;
   SlotConfig slot_config_;
@@ -294,6 +316,12 @@ class SlotPool {
   Instant failback_at_ = Instant::max();  // while connections to a standby are open
   DialRounds rounds_;
   ConnectBudget* budget_ = nullptr;
+  PermitLedger* ledger_ = nullptr;
+  std::uint32_t ledger_member_ = PermitLedger::no_member;
+  bool is_in_permit_line_ = false;
+  bool has_granted_permit_ = false;  // reserved for us, to be taken by the next tick
+  bool wants_permit_ = false;        // seen in this tick: something waits for a permit
+  bool is_yielding_ = false;         // somebody needs a permit: the next connection without streams goes
   ActionQueue<SlotAction> actions_;
   Instant wake_at_ = Instant::max();
   Instant silence_scan_at_ = Instant::max();

@@ -1,4 +1,4 @@
-// The part of SlotPool that looks after connections: dials, rotation, loss, upkeep, reports.
+// The part of SlotPool that looks after connections: dials, loss, upkeep.
 #include <algorithm>
 #include <cassert>
 #include <utility>
@@ -22,6 +22,7 @@ void SlotPool::start(Instant now) {
 
 void SlotPool::tick(Instant now) {
   if (phase_ == Phase::running) {
+    begin_permits();
     time_out_dials(now);
     time_out_asks(now);
     find_silent(now);
@@ -29,7 +30,9 @@ void SlotPool::tick(Instant now) {
     shed_surplus(now);
     pump(now);
   }
+  const bool is_due_again = phase_ == Phase::running && settle_permits();
   set_wake(now);
+  if (is_due_again) wake_by(now);
 }
 
 void SlotPool::pump(Instant now) {
@@ -55,16 +58,22 @@ std::size_t SlotPool::dials_wanted() const {
   return std::min({needed - coming, config_.max_size - counted, config_.max_connecting - connecting_});
 }
 
-bool SlotPool::may_dial(Instant now) {
+// Takes what a dial needs: a place in the connect budget and a permit. One that is only `spare` waits for no permit.
+bool SlotPool::may_dial(Instant now, bool is_spare) {
   if (now < rounds_.dial_after()) {
     wake_by(rounds_.dial_after());
     return false;
   }
-  if (budget_ != nullptr && !budget_->try_take(now)) {
+  if (budget_ != nullptr && budget_->ready_at(now) > now) {
+    wants_permit_ |= !is_spare;  // who is in line stays there
     wake_by(budget_->ready_at(now));
     return false;
   }
-  return true;
+  if (!take_permit(is_spare)) return false;
+  if (budget_ == nullptr || budget_->try_take(now)) return true;
+  if (ledger_ != nullptr) ledger_->give_back(ledger_member_);  // another loop was faster
+  wake_by(budget_->ready_at(now));
+  return false;
 }
 
 // With `better_than`, at an endpoint of better priority than that one's.
@@ -210,6 +219,7 @@ void SlotPool::close(std::uint32_t index, CloseReason reason) {
 void SlotPool::forget(std::uint32_t index) {
   rounds_.endpoints().connection_closed(connections_[index].attempt.endpoint);
   connections_.remove(index);
+  if (ledger_ != nullptr) ledger_->give_back(ledger_member_);
 }
 
 void SlotPool::closing(SlotConnection handle, Instant now) {
@@ -252,95 +262,6 @@ void SlotPool::retire(Instant now) {
   }
 }
 
-// A rotation may exceed max_size by one connection. When one that was given up has left that one behind, the streams go
-// to a connection that is up already.
-void SlotPool::begin_rotation(std::uint32_t index, CloseReason why, Instant now) {
-  const bool goes_back = why == CloseReason::evicted;
-  std::uint32_t replacement = no_index;
-  if (connections_.size() > config_.max_size) {
-    if (goes_back) return;
-    replacement = room_for(index);
-    if (replacement == no_index) {
-      connections_[index].expires_at = now + slot_config_.overlap_timeout;
-      return;
-    }
-  } else if (may_dial(now)) {
-    replacement = start_dial(now, goes_back ? connections_[index].attempt.endpoint : no_index);  // may move the records
-  } else {
-    return;
-  }
-  connections_[replacement].replaces = index;
-  connections_[index].replaced_by = replacement;
-  connections_[index].replaced_for = why;
-  connections_[index].rotation_ends = now + config_.connect_timeout + slot_config_.overlap_timeout;
-  wake_by(connections_[index].rotation_ends);
-  is_rotating_ = true;
-  if (connections_[replacement].is_up) carry_over(index, replacement, now);
-}
-
-// A connection that could take all streams of this one.
-std::uint32_t SlotPool::room_for(std::uint32_t index) const {
-  const std::size_t most = slot_config_.streams_per_connection - connections_[index].slots.size();
-  for (std::uint32_t i = 0; i < connections_.end(); ++i) {
-    const Connection& connection = connections_[i];
-    if (i != index && is_usable(connection) && connection.slots.size() + connection.to_drop.size() <= most) return i;
-  }
-  return no_index;
-}
-
-void SlotPool::carry_over(std::uint32_t from, std::uint32_t to, Instant now) {
-  const std::vector<std::uint32_t> slots = connections_[from].slots;
-  for (const auto index : slots) {
-    Stream& stream = streams_[index];
-    Slot& slot = slot_on(stream, from);
-    const bool is_carrier = &slot == &stream.carrier;
-    if (is_carrier && slot.phase == SlotPhase::up) {
-      // One that is being moved elsewhere already needs no place here.
-      if (stream.successor.phase == SlotPhase::none) enter(index, stream.successor, to, now);
-      continue;
-    }
-    // Not yet up here: nothing to bridge.
-    leave(index, slot, true, now);
-    if (is_carrier && stream.successor.phase != SlotPhase::none) {
-      stream.carrier = std::exchange(stream.successor, Slot{});
-    } else if (is_carrier) {
-      enter(index, slot, to, now);
-    }
-  }
-  if (connections_[from].slots.empty()) finish_rotation(from, now);
-}
-
-void SlotPool::finish_rotation(std::uint32_t index, Instant now) {
-  unlink_rotation(index);
-  ++slot_counters_.rotations;
-  close(index, connections_[index].replaced_for);
-  wake_by(now);
-}
-
-// Streams that have moved stay where they are now; the others stay on the old connection, and it is tried again later.
-void SlotPool::give_up_rotation(std::uint32_t index, Instant now) {
-  const std::uint32_t replacement = connections_[index].replaced_by;
-  unlink_rotation(index);
-  ++slot_counters_.rotations_failed;
-  connections_[index].expires_at = std::max(connections_[index].expires_at, now + slot_config_.overlap_timeout);
-  const std::vector<std::uint32_t> slots = connections_[index].slots;
-  for (const auto stream_index : slots) {
-    Stream& stream = streams_[stream_index];
-    if (stream.successor.phase != SlotPhase::none && stream.successor.connection == replacement) {
-      leave(stream_index, stream.successor, true, now);
-    }
-  }
-  wake_by(now);
-}
-
-void SlotPool::unlink_rotation(std::uint32_t index) {
-  Connection& old = connections_[index];
-  connections_[old.replaced_by].replaces = no_index;
-  old.replaced_by = no_index;
-  old.rotation_ends = Instant::max();
-  is_rotating_ = false;
-}
-
 void SlotPool::set_wake(Instant now) {
   Instant wake = Instant::max();
   const auto by = [&wake](Instant when) { wake = std::min(wake, when); };
@@ -353,7 +274,7 @@ void SlotPool::set_wake(Instant now) {
   for (const StreamHandle handle : unplaced_) {
     if (streams_[handle.index].retry_at > now) by(streams_[handle.index].retry_at);
   }
-  if (dials_wanted() > 0) by(may_dial_at);
+  if (dials_wanted() > 0 && !is_in_permit_line_) by(may_dial_at);
   if (connections_.size() > config_.max_size + (is_rotating_ ? 1 : 0)) by(now + slot_config_.overlap_timeout / 64);
   by(std::min(silence_scan_at_, failback_at_));
   wake_at_ = phase_ == Phase::running ? wake : Instant::max();
@@ -367,7 +288,7 @@ Instant SlotPool::due(std::uint32_t index, Instant may_dial_at, Instant now) con
   const bool is_in_rotation = connection.replaced_by != no_index || connection.replaces != no_index;
   if (connection.slots.empty() && connection.to_drop.empty()) {
     if (!is_in_rotation) by(std::min(connection.unused_since + config_.max_idle_time, connection.expires_at));
-  } else if (!is_rotating_ && !connection.is_surplus) {
+  } else if (!is_rotating_ && !connection.is_surplus && !(is_in_permit_line_ && connection.expires_at <= now)) {
     by(std::max(connection.expires_at, may_dial_at));
   }
   if (!connection.to_drop.empty() || connection.queued > 0) by(connection.messages.ready_at(now));

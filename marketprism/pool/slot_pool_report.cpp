@@ -25,6 +25,7 @@ void SlotPool::drain(Instant now) {
     end_if_done(i);
   }
   unplaced_.clear();
+  if (ledger_ != nullptr) ledger_->withdraw(ledger_member_);
   actions_.push(SlotsDrained{});
 }
 

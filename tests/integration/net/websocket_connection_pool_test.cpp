@@ -149,8 +149,8 @@ TEST_P(WebSocketConnectionPoolTest, LeasesShareALimitAndCanBeLetGo) {
   ToyHandler other_handler;
   auto other = WebSocketConnectionPool::create(loop, options_, {url(*venue)}, other_handler).value();
   const auto ledger = std::make_shared<pool::PermitLedger>(1);
-  pool->use_ledger(ledger);
-  other.use_ledger(ledger);
+  ASSERT_TRUE(pool->use_ledger(ledger));
+  ASSERT_TRUE(other.use_ledger(ledger));
   EXPECT_TRUE(run(pool->acquire(2s)));
   EXPECT_TRUE(run(other.acquire(2s)));  // the idle one of the first pool makes room
   until([&] { return pool->lease_stats()->gauges.size == 0; });

@@ -1,15 +1,17 @@
 #include "tests/simulation/pool/slot_world.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace marketprism::simulation {
 namespace {
 
 using namespace std::chrono_literals;
 
-const char* const names[] = {"advance_little", "advance_much", "tick",        "place",     "remove",  "dial_ends",
-                             "dial_fails",     "confirm",      "confirm_all", "refuse",    "message", "lose",
-                             "closing",        "stale_call",   "resize",      "endpoints", "drain",   "resubscribe"};
+const char* const names[] = {"advance_little", "advance_much", "tick",        "place",       "remove",
+                             "dial_ends",      "dial_fails",   "confirm",     "confirm_all", "refuse",
+                             "message",        "lose",         "closing",     "stale_call",  "resize",
+                             "endpoints",      "drain",        "resubscribe", "notice"};
 static_assert(std::size(names) == SlotWorld::kind_count);
 
 // `which` decides how many of the hosts there are, and their priorities.
@@ -27,14 +29,14 @@ std::vector<pool::Endpoint> make_endpoints(std::uint64_t which) {
 }  // namespace
 
 std::vector<std::uint32_t> SlotWorld::weights() {
-  return {20, 3, 30, 20, 6, 16, 4, 20, 12, 3, 20, 4, 3, 4, 2, 1, 0, 4};
+  return {20, 3, 30, 20, 6, 16, 4, 20, 12, 3, 20, 4, 3, 4, 2, 1, 0, 4, 0};
 }
 
 std::string SlotWorld::describe(const Step& step) {
   return std::string(names[step.kind]) + " " + std::to_string(step.a) + " " + std::to_string(step.b);
 }
 
-SlotWorld::SlotWorld(std::uint64_t seed) : random_(seed) {
+SlotWorld::SlotWorld(std::uint64_t seed, pool::PermitLedger* ledger) : random_(seed), ledger_(ledger) {
   config_.name = "simulated";
   config_.max_size = 1 + random_.below(4);
   config_.min_size = 0;
@@ -55,20 +57,35 @@ SlotWorld::SlotWorld(std::uint64_t seed) : random_(seed) {
   config_.ejection.recovery = 500ms;
   config_.failback_interval = random_.chance(0.2) ? 0ms : std::chrono::milliseconds(random_.between(20, 500));
   pool_ = std::make_unique<pool::SlotPool>(config_, slots_, make_endpoints(random_.next()));
+  if (ledger_ != nullptr) {
+    ear_ = std::make_shared<Ear>();
+    member_ = ledger_->join(ear_);
+    pool_->use_ledger(*ledger_, member_);
+  }
   now_ = Instant(Nanoseconds(random_.between(0, 1'000'000'000'000)));
   pool_->start(now_);
+}
+
+SlotWorld::~SlotWorld() {
+  if (ledger_ == nullptr) return;
+  while (ledger_->held(member_) > 0) ledger_->give_back(member_);  // also what a bug has left over
+  ledger_->leave(member_);
 }
 
 std::optional<std::string> SlotWorld::run(std::uint64_t seed, const Schedule& schedule) {
   SlotWorld world(seed);
   for (const Step& step : schedule) {
-    world.perform(step);
-    world.take_actions();
-    world.check_books();
+    world.take(step);
     if (world.violation_) return world.violation_;
   }
   world.settle_down(seed % 16 == 0);
   return world.violation_;
+}
+
+void SlotWorld::take(const Step& step) {
+  perform(step);
+  take_actions();
+  check_books();
 }
 
 void SlotWorld::require(bool condition, const char* rule) {
@@ -150,6 +167,7 @@ void SlotWorld::perform(const Step& step) {
     case resubscribe:
       if (const Wish* wanted = nth_wish(step.a)) pool_->resubscribe(wanted->handle, now_);
       return;
+    case notice: return deliver_notices();
     default: return;
   }
 }
@@ -249,12 +267,18 @@ void SlotWorld::change_endpoints(const Step& step) {
   require(!pool_->set_endpoints({}, now_), "no endpoint at all was taken");
 }
 
+void SlotWorld::deliver_notices() {
+  if (ear_ == nullptr) return;
+  for (const auto told : std::exchange(ear_->notices, {})) pool_->permit_notice(told, now_);
+}
+
 bool SlotWorld::is_settled() const {
   return std::all_of(wishes_.begin(), wishes_.end(),
                      [](const auto& w) { return w.second.carrier != 0 && !w.second.is_removed; });
 }
 
-void SlotWorld::settle_once() {
+bool SlotWorld::settle_once() {
+  deliver_notices();
   do_tick();
   take_actions();
   now_ += 1ms;
@@ -266,6 +290,7 @@ void SlotWorld::settle_once() {
   }
   take_actions();
   check_books();
+  return !is_draining_ && !is_settled();
 }
 
 // Whatever was shrunk or failed over has come to rest: within max_size, and nothing on a standby.
@@ -296,6 +321,10 @@ void SlotWorld::settle_down(bool must_rest) {
       require(is_wanted || is_leaving, "something is still subscribed that nobody wants");
     }
   }
+  end();
+}
+
+void SlotWorld::end() {
   is_draining_ = true;
   pool_->drain(now_);
   take_actions();

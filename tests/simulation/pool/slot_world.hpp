@@ -12,7 +12,7 @@
 namespace marketprism::simulation {
 
 /// A world around one SlotPool: a clock and a venue that knows what is subscribed on which connection and enforces its
-/// limits.
+/// limits. With a ledger it is one loop of several (see LedgerWorld).
 class SlotWorld {
  public:
   enum Kind : std::uint8_t {
@@ -34,15 +34,38 @@ class SlotWorld {
     endpoints_change,
     drain,
     resubscribe,
+    notice,  // the ledger's
     kind_count
   };
   static std::vector<std::uint32_t> weights();
   static std::string describe(const Step& step);
   static std::optional<std::string> run(std::uint64_t seed, const Schedule& schedule);
 
- private:
-  explicit SlotWorld(std::uint64_t seed);
+  explicit SlotWorld(std::uint64_t seed, pool::PermitLedger* ledger = nullptr);
+  SlotWorld(const SlotWorld&) = delete;
+  SlotWorld& operator=(const SlotWorld&) = delete;
+  ~SlotWorld();
 
+  void take(const Step& step);
+  /// Faults have stopped: one round of everything going well. True while a stream is not up.
+  bool settle_once();
+  /// Drains, and holds the pool to an orderly end.
+  void end();
+  [[nodiscard]] const std::optional<std::string>& violation() const { return violation_; }
+  [[nodiscard]] std::size_t size() const { return wires_.size(); }
+  [[nodiscard]] std::size_t connections_max() const { return config_.max_size; }
+  /// Has a stream without a connection, a connection that may be due for replacement, or a tick that is due.
+  [[nodiscard]] bool may_need_permit() const {
+    return pool_->slot_stats().unplaced > 0 || !wires_.empty() || pool_->wake_at() <= now_;
+  }
+  [[nodiscard]] std::uint32_t ledger_member() const { return member_; }
+
+ private:
+  // Brings the ledger's notices to the world, which hears them when it pleases.
+  struct Ear final : pool::PermitListener {
+    void permit_notice(pool::PermitNotice notice) override { notices.push_back(notice); }
+    std::vector<pool::PermitNotice> notices;
+  };
   struct Wire {
     pool::SlotConnection handle;
     std::uint32_t endpoint = 0;
@@ -68,8 +91,8 @@ class SlotWorld {
   void do_stale(const Step& step);
   void do_resize(const Step& step);
   void change_endpoints(const Step& step);
+  void deliver_notices();
   [[nodiscard]] bool is_settled() const;
-  void settle_once();
   void come_to_rest();
   void settle_down(bool must_rest);
   void take_actions();
@@ -93,6 +116,9 @@ class SlotWorld {
   pool::PoolConfig config_;
   pool::SlotConfig slots_;
   std::unique_ptr<pool::SlotPool> pool_;
+  pool::PermitLedger* ledger_ = nullptr;
+  std::uint32_t member_ = pool::PermitLedger::no_member;
+  std::shared_ptr<Ear> ear_;
   Instant now_{};
   std::map<std::uint64_t, Wire> wires_;
   std::map<std::uint64_t, Wish> wishes_;

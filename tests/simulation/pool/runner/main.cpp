@@ -43,10 +43,12 @@ std::vector<World> worlds() {
   auto slot_drain = SlotWorld::weights();
   slot_drain[SlotWorld::drain] = 3;
   return {
-      {"leases", 40, LeaseWorld::weights(), LeaseWorld::run, LeaseWorld::describe},
+      {"leases", 30, LeaseWorld::weights(), LeaseWorld::run, LeaseWorld::describe},
       {"leases, drained at any time", 10, lease_drain, LeaseWorld::run, LeaseWorld::describe},
       {"leases of several loops over one ledger", 25, LedgerWorld::weights(), LedgerWorld::run, LedgerWorld::describe},
-      {"slots", 20, SlotWorld::weights(), SlotWorld::run, SlotWorld::describe},
+      {"leases and slots over one ledger", 15, LedgerWorld::weights_with_slots(), LedgerWorld::run_with_slots,
+       LedgerWorld::describe},
+      {"slots", 15, SlotWorld::weights(), SlotWorld::run, SlotWorld::describe},
       {"slots, drained at any time", 5, slot_drain, SlotWorld::run, SlotWorld::describe}};
 }
 
