@@ -1,3 +1,5 @@
+#include "tests/integration/sink/parquet_sink.hpp"
+
 #include <map>
 #include <thread>
 #include <unistd.h>
@@ -17,29 +19,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-constexpr Instant start{std::chrono::hours(5)};
-
-std::unique_ptr<Sink> sink_in(SinkOptions options) {
-  Result<std::unique_ptr<Sink>> sink = make_sink("parquet", std::move(options));
-  EXPECT_TRUE(sink) << sink.error().to_string();
-  return sink ? std::move(*sink) : nullptr;
-}
-
-EventBatch batch_of(const std::vector<market::Event>& events) {
-  EventBatch batch;
-  for (const market::Event& event : events) batch.append(event);
-  return batch;
-}
-
-/// Until nothing is being written.
-void settle(Sink& sink, Instant now) {
-  sink.tick(now);
-  while (sink.stats().parts_waiting > 0) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    sink.tick(now);
-  }
-}
 
 /// The rows of a query, columns joined by a bar.
 std::vector<std::string> rows_of(const std::string& folder, const std::string& sql) {
@@ -181,24 +160,6 @@ TEST(ParquetSink, ASlowDiskHoldsTheWriterOfEventsAndLosesNothing) {
   ASSERT_TRUE(sink->close());
   EXPECT_EQ(sink->stats().rows, count);
   EXPECT_THAT(rows_of(folder.path(), "SELECT count(*), count(DISTINCT id) FROM trade"), ElementsAre("200000|200000"));
-}
-
-// Parts that fill at different speeds would together hold now more, now less.
-TEST(ParquetSink, HoldsAboutHalfOfItsMemoryWhileTheDiskKeepsUp) {
-  const TemporaryFolder folder;
-  const auto sink = sink_in({.folder = folder.path(), .buffered_bytes_max = 4'000'000});
-  std::uint64_t most = 0;
-  for (int round = 0; round < 200; ++round) {
-    std::vector<market::Event> events;
-    for (int n = 0; n < 300; ++n) events.push_back(event_of(trade_of("1", "1", "1")));
-    for (int n = 0; n < 100; ++n) events.push_back(event_of(market::Bbo{}));
-    sink->write(batch_of(events), start);
-    settle(*sink, start);
-    most = std::max(most, sink->stats().buffered_bytes);
-  }
-  EXPECT_GT(most, 1'800'000U);
-  EXPECT_LT(most, 2'600'000U);
-  EXPECT_LE(sink->stats().files, 6U);
 }
 
 TEST(ParquetSink, ARestartNeverOverwrites) {
