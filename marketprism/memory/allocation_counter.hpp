@@ -19,7 +19,7 @@ class AllocationCounter {
   std::uint64_t start_;
 };
 
-/// Of `thread_allocations()`, those that were made within an `AllocationsApart`.
+/// Of `thread_allocations()`, those that were made within an `AllocationsApart`, also within one that lasts still.
 std::uint64_t thread_allocations_apart();
 
 /// Sets the allocations of the calling thread within a scope apart: those of watching a thread are not those of its
@@ -30,10 +30,6 @@ class AllocationsApart {
   ~AllocationsApart();
   AllocationsApart(const AllocationsApart&) = delete;
   AllocationsApart& operator=(const AllocationsApart&) = delete;
-
- private:
-  const std::uint64_t start_ = thread_allocations();
-  const std::uint64_t apart_ = thread_allocations_apart();
 };
 
 namespace detail {

@@ -24,10 +24,12 @@ TEST(AllocationsApartTest, CountsWhatIsWithinOnce) {
   {
     const AllocationsApart outer;
     allocate(2);
+    EXPECT_EQ(thread_allocations_apart() - before, 2U);
     {
       const AllocationsApart inner;
       allocate(3);
     }
+    EXPECT_EQ(thread_allocations_apart() - before, 5U);
     allocate(4);
   }
   allocate(5);
