@@ -19,8 +19,8 @@ namespace {
 
 constexpr std::string_view function_name = "marketprism_part";
 
-/// DuckDB 1.4 keeps something of each column it wrote until the database is closed: 240 KiB a minute at 30,000 rows a
-/// second. So each database writes a limited number of files.
+/// DuckDB 1.4 keeps something of each column chunk that it wrote until the database is closed: about 400 bytes of a
+/// file of one row. So each database writes a limited number of files.
 constexpr int files_per_database = 32;
 
 Result<DuckDbSession> open_database() {
