@@ -15,6 +15,15 @@ using namespace std::chrono_literals;
 using testing::AllOf;
 using testing::HasSubstr;
 
+/// Answers "one" when that has come, and "two" when that and the end have.
+Task<> answer_as_it_comes(Socket& socket) {
+  co_await read_until(socket, "one");
+  send_text(socket, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\none");
+  co_await read_until(socket, "two\r\n0\r\n\r\n");
+  send_text(socket, "two");
+  co_await read_to_end(socket);
+}
+
 class HttpBodySourceTest : public testing::Test, public LoopFixture {
  public:
   void connect_to(std::uint16_t port, TlsContextPtr tls = nullptr) {
@@ -218,13 +227,7 @@ TEST_F(HttpBodySourceTest, AnAnswerThatDoesNotWaitForTheBodyIsTaken) {
 // The server answers as it reads: the time for reading the response does not run while the source is slow.
 TEST_F(HttpBodySourceTest, AResponseMayBeginWhileTheBodyIsSent) {
   options_.read_timeout = options_.head_timeout = options_.write_timeout = 30ms;
-  serve([](Socket& socket) -> Task<> {
-    co_await read_until(socket, "one");
-    send_text(socket, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\none");
-    co_await read_until(socket, "two\r\n0\r\n\r\n");
-    send_text(socket, "two");
-    co_await read_to_end(socket);
-  });
+  serve(answer_as_it_comes);
   const auto source = source_of({"one", "two"});
   source->pause = 60ms;
   const auto response = send(source);
@@ -288,13 +291,7 @@ TEST_F(HttpBodySourceTest, AConnectionMayBeDestroyedWhileTheSourceIsSlow) {
 }
 
 TEST_F(HttpBodySourceTest, AStreamedResponseComesWhenTheBodyIsOut) {
-  serve([](Socket& socket) -> Task<> {
-    co_await read_until(socket, "one");
-    send_text(socket, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\none");
-    co_await read_until(socket, "two\r\n0\r\n\r\n");
-    send_text(socket, "two");
-    co_await read_to_end(socket);
-  });
+  serve(answer_as_it_comes);
   const auto source = source_of({"one", "two"});
   source->pause = 10ms;
   HttpRequest request;
