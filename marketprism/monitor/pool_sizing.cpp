@@ -83,6 +83,10 @@ class Replay {
         dials_.push({now_ + connect_time_, dial->connection});
       } else if (const auto* check = std::get_if<pool::Check>(&*action)) {
         pool_.checked(check->connection, true, now_);
+      } else if (const auto* close = std::get_if<pool::Close>(&*action)) {
+        pool_.closed(close->connection, now_);
+      } else if (const auto* abort = std::get_if<pool::AbortDial>(&*action)) {
+        pool_.closed(abort->connection, now_);
       } else if (const auto* grant = std::get_if<pool::Grant>(&*action)) {
         busy_.push({now_ + waiting_[grant->waiter.id], grant->connection});
         waiting_.erase(grant->waiter.id);

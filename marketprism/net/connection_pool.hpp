@@ -30,11 +30,14 @@
 namespace marketprism::net {
 
 /// What a type of connection needs to be pooled. All run on the pool's loop.
-///   connect  opens a connection by the deadline, or says why not
+///   connect  opens a connection by the deadline, or says why not; if it fails or is cancelled, nothing stays open
 ///   check    tells whether an idle connection still works, by the deadline
-///   close    ends a connection (it may say goodbye, in bounded time) and destroys it
+///   close    ends a connection (it may say goodbye) and destroys it: when it completes, the socket is closed. It is
+///            cancelled after the config's close_timeout, and must end then
 ///   watch    (optional) runs from dial to close, and completes when the connection has died; it must end when
-///   cancelled abort    (optional) cuts a connection that a lease still holds, so that its holder's operations fail
+///            cancelled
+///   abort    (optional) closes the socket at once, while a lease still holds the connection (its holder's operations
+///            fail then) or when it is known to be dead
 template <class C, class T>
 concept ConnectorOf = requires(C& connector, T& connection, const pool::Endpoint& endpoint, Instant deadline) {
   { connector.connect(endpoint, deadline) } -> std::same_as<async::Task<Result<T>>>;

@@ -67,6 +67,7 @@ class ConnectionPool<T, Connector>::State final : public detail::LeaseOwner<T>, 
   ~State() override {
     if (link_) link_->end();
     if (ledger_ == nullptr) return;
+    nodes_.clear();  // sockets first
     this->core().give_up_permits();
     ledger_->leave(member_);
   }
@@ -95,15 +96,17 @@ class ConnectionPool<T, Connector>::State final : public detail::LeaseOwner<T>, 
     using detail::PooledConnection<T>::PooledConnection;
     boost::asio::cancellation_signal stop_watch;
     boost::asio::cancellation_signal stop_check;
-    int tasks = 0;  // running on the connection; it is closed when they have ended
-    bool is_closing = false;
+    int tasks = 0;                   // running on the connection; it is closed when they have ended
+    pool::ConnectionHandle closing;  // its handle, when it is to be closed
   };
   using NodePtr = std::shared_ptr<Node>;
 
-  struct Dialing {
+  // A dial, until nothing of it is open that the pool does not have, or a close.
+  struct Stoppable {
     pool::ConnectionHandle handle;
     std::shared_ptr<boost::asio::cancellation_signal> stop;
   };
+  using Stoppables = std::vector<Stoppable>;
 
   // Hands a result to who waits for it, later, on its executor: never inside the call that brought it.
   template <class H>
@@ -166,11 +169,18 @@ class ConnectionPool<T, Connector>::State final : public detail::LeaseOwner<T>, 
     spawn(dial(StatePtr(this), action), stop->slot(), stop);
   }
 
-  void on(pool::AbortDial& action) {
-    for (const Dialing& dialing : dialing_) {
-      if (!(dialing.handle == action.connection)) continue;
-      const auto stop = dialing.stop;  // the dial may end, and leave the list, inside the call
-      return stop->emit(boost::asio::cancellation_type::terminal);
+  void on(pool::AbortDial& action) { stop(dialing_, action.connection); }
+
+  void on(pool::Cut& action) {
+    stop(dialing_, action.connection);
+    stop(closing_, action.connection);
+  }
+
+  static void stop(const Stoppables& all, pool::ConnectionHandle handle) {
+    for (const Stoppable& one : all) {
+      if (!(one.handle == handle)) continue;
+      const auto signal = one.stop;  // it may end, and leave the list, inside the call
+      return signal->emit(boost::asio::cancellation_type::terminal);
     }
   }
 
@@ -182,8 +192,12 @@ class ConnectionPool<T, Connector>::State final : public detail::LeaseOwner<T>, 
 
   void on(pool::Close& action) {
     const NodePtr node = std::move(nodes_[action.connection.index]);
-    ++closing_;
-    node->is_closing = true;
+    closing_.push_back({action.connection, std::make_shared<boost::asio::cancellation_signal>()});
+    node->closing = action.connection;
+    // Nobody waits for the answer of what does not answer.
+    if constexpr (has_abort) {
+      if (action.reason == pool::CloseReason::unhealthy) connector.abort(node->connection);
+    }
     ++node->tasks;  // so that it is not closed inside these calls
     node->stop_watch.emit(boost::asio::cancellation_type::terminal);
     node->stop_check.emit(boost::asio::cancellation_type::terminal);
@@ -191,7 +205,10 @@ class ConnectionPool<T, Connector>::State final : public detail::LeaseOwner<T>, 
   }
 
   void on(pool::Break& action) {
-    if constexpr (has_abort) connector.abort(nodes_[action.connection.index]->connection);
+    if constexpr (has_abort) {
+      connector.abort(nodes_[action.connection.index]->connection);
+      this->core().closed(action.connection, this->loop().now());
+    }
   }
 
   void on(pool::Grant& action) {
@@ -222,17 +239,17 @@ class ConnectionPool<T, Connector>::State final : public detail::LeaseOwner<T>, 
     const pool::Endpoint endpoint = self->core().endpoints()[action.endpoint];  // the list may change meanwhile
     Result<T> opened = co_await self->connector.connect(endpoint, action.deadline);
     const Instant now = self->loop().refresh_now();
-    std::erase_if(self->dialing_, [&](const Dialing& d) { return d.handle == action.connection; });
-    if (!opened) {
-      self->core().dial_failed(action.connection, std::move(opened.error()), now);
-    } else if (self->core().dialed(action.connection, now)) {
+    if (opened && self->core().dialed(action.connection, now)) {
       self->take_in(action.connection, std::move(*opened));
-    } else {
-      ++self->closing_;
+    } else if (opened) {
       co_await self->connector.close(std::move(*opened));
-      self->end_close();
+      self->core().closed(action.connection, self->loop().refresh_now());
+    } else if (!self->core().closed(action.connection, now)) {  // else it was given up
+      self->core().dial_failed(action.connection, std::move(opened.error()), now);
     }
+    std::erase_if(self->dialing_, [&](const Stoppable& d) { return d.handle == action.connection; });
     self->settle();
+    self->tell_end();
   }
 
   void take_in(pool::ConnectionHandle handle, T opened) {
@@ -262,21 +279,25 @@ class ConnectionPool<T, Connector>::State final : public detail::LeaseOwner<T>, 
   }
 
   void end_task(const NodePtr& node) {
-    if (--node->tasks == 0 && node->is_closing) spawn(close(StatePtr(this), node), {}, {});
+    if (--node->tasks > 0 || !node->closing) return;
+    for (const Stoppable& one : closing_) {
+      if (!(one.handle == node->closing)) continue;
+      const auto stop = one.stop;
+      return spawn(close(StatePtr(this), node), stop->slot(), stop);
+    }
   }
 
   static async::Task<> close(StatePtr self, NodePtr node) {
+    co_await boost::asio::this_coro::throw_if_cancelled(false);
     co_await self->connector.close(std::move(node->connection));
-    self->end_close();
-  }
-
-  void end_close() {
-    --closing_;
-    tell_end();
+    std::erase_if(self->closing_, [&](const Stoppable& c) { return c.handle == node->closing; });
+    self->core().closed(node->closing, self->loop().refresh_now());
+    self->settle();
+    self->tell_end();
   }
 
   void tell_end() {
-    if (!this->core().is_drained() || closing_ > 0) return;
+    if (!this->core().is_drained() || !closing_.empty() || !dialing_.empty()) return;
     // Each set resumes a drain, which may take itself, or with its caller others, off the list.
     while (!on_end_.empty()) {
       async::Signal* const ended = on_end_.front();
@@ -287,12 +308,12 @@ class ConnectionPool<T, Connector>::State final : public detail::LeaseOwner<T>, 
 
   std::vector<NodePtr> nodes_;    // by the index of their handle
   std::vector<Waiting> waiting_;  // by the index of their handle
-  std::vector<Dialing> dialing_;
+  Stoppables dialing_;
+  Stoppables closing_;
   std::vector<async::Signal*> on_end_;
   std::shared_ptr<detail::PermitLink> link_;
   std::shared_ptr<pool::PermitLedger> ledger_;
   std::uint32_t member_ = pool::PermitLedger::no_member;
-  std::size_t closing_ = 0;
   std::size_t left_ = 0;
   bool is_parked_ = false;
 };

@@ -170,6 +170,10 @@ void WebSocketConnection::cancel() {
     return;
   }
   if (state_->close_after_flush) return;  // the flush loop closes it, within a deadline
+  cut();
+}
+
+void WebSocketConnection::cut() {
   state_->fail_with(
       {ErrorCode::cancelled, state_->transport->info().peer + ": the connection was cut here", false, nullptr}, false);
 }

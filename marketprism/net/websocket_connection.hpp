@@ -109,8 +109,11 @@ class WebSocketConnection {
   /// transport. Messages that come meanwhile are dropped, unless another coroutine is inside `read_some` and takes
   /// them.
   Task<Result<>> close(WebSocketCloseCode code, std::string_view reason, Instant deadline);
-  /// Cuts the connection; what waits ends with `cancelled`.
+  /// Cuts the connection; what waits ends with `cancelled`. An answer to the peer's close that is on its way still goes
+  /// out, within pong_timeout.
   void cancel();
+  /// The same, at once in any case: the socket is closed when this returns.
+  void cut();
 
   /// For pools, while nobody uses the connection: it is read in the background, so that pings are answered and its end
   /// shows at once; `on_closed` tells. The next send or read ends that and loses nothing. What a message does that

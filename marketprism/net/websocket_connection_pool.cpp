@@ -36,7 +36,7 @@ void WebSocketConnectionPool::stop_now() {
   if (state_->permit_link) state_->permit_link->end();
   state_->timer.disarm();
   state_->leases.stop();
-  for (auto& [id, connection] : state_->connections) connection->socket->cancel();
+  for (auto& [id, connection] : state_->connections) connection->socket->cut();
   if (state_->loop.is_ending()) return;
   const std::vector<State::Dialing> dialing = state_->dialing;
   for (const State::Dialing& dial : dialing) state_->abort_dial(dial.slot);
@@ -54,6 +54,7 @@ Result<> WebSocketConnectionPool::use_ledger(std::shared_ptr<pool::PermitLedger>
 }
 
 Result<> WebSocketConnectionPool::reconfigure(pool::PoolConfig config) {
+  config.close_timeout = state_->options.config.close_timeout;
   auto done = state_->slots.reconfigure(std::move(config), state_->loop.refresh_now());
   state_->pump();
   return done;
@@ -66,6 +67,7 @@ Result<> WebSocketConnectionPool::resize(std::size_t max_size) {
 }
 
 Result<> WebSocketConnectionPool::reconfigure_leases(pool::PoolConfig config) {
+  config.close_timeout = state_->options.config.close_timeout;
   return state_->leases.reconfigure(std::move(config));
 }
 

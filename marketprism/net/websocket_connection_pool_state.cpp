@@ -20,6 +20,7 @@ pool::Endpoint endpoint_of(const wire::Url& url) {
 pool::PoolConfig lease_config(const WebSocketPoolOptions& options) {
   pool::PoolConfig config = options.leases.value_or(options.config.connections);
   if (!options.leases) config.min_size = 0;
+  config.close_timeout = options.config.close_timeout;
   config.name = options.config.connections.name + " leases";
   config.type = pool::PoolType::websocket;
   return config;
@@ -47,6 +48,7 @@ WebSocketPoolOptions WebSocketConnectionPool::State::settled(WebSocketPoolOption
   options.config.connections.type = pool::PoolType::websocket;
   options.websocket.ping_interval = options.config.ping_interval;
   options.websocket.pong_timeout = options.config.pong_timeout;
+  options.config.connections.close_timeout = options.config.close_timeout;
   return options;
 }
 
@@ -162,7 +164,12 @@ Task<> WebSocketConnectionPool::State::dial(std::shared_ptr<State> self, pool::S
   const auto entry = std::ranges::find(self->dialing, what.connection, &Dialing::slot);
   const bool is_aborted = entry->is_aborted;
   self->dialing.erase(entry);
-  if (self->is_gone || is_aborted) co_return;
+  if (self->is_gone) co_return;
+  if (is_aborted) {
+    if (connected) connected->reset();
+    self->tell_closed(what.connection);
+    co_return;
+  }
   const Instant now = self->loop.refresh_now();
   if (!connected) {
     self->handler.on_dial_failed(connected.error());
@@ -192,6 +199,10 @@ Task<> WebSocketConnectionPool::State::read(std::shared_ptr<State> self, std::sh
                          false);
   self->slots.lost(connection->slot, self->loop.now());
   self->pump();
+  // Our answer to the peer's close may still be on its way out.
+  const Instant deadline = detail::deadline_after(self->loop.now(), self->options.config.close_timeout);
+  static_cast<void>(co_await connection->socket->close(WebSocketCloseCode::normal, "", deadline));
+  self->tell_closed(connection->slot);
 }
 
 // After the drain has begun: until nothing of the pool runs. What has not ended by the deadline is cut.
@@ -305,16 +316,19 @@ Task<> WebSocketConnectionPool::State::say_goodbye(std::shared_ptr<State> self, 
   // does, it reads again within `handover_max`. Only then can the close rely on it to see the peer's answer.
   while (!connection->is_being_read && connection->socket->is_open() && !self->is_gone)
     co_await self->loop.sleep_for(std::chrono::milliseconds(1));
-  const Instant deadline = detail::deadline_after(self->loop.refresh_now(), self->options.config.close_timeout);
+  // Nobody waits for the answer of what does not answer: its place is needed.
+  const Nanoseconds patience = connection->is_muted ? Nanoseconds(0) : self->options.config.close_timeout;
+  const Instant deadline = detail::deadline_after(self->loop.refresh_now(), patience);
   // Closing is best effort: whether the peer answers changes nothing for us.
   static_cast<void>(co_await connection->socket->close(WebSocketCloseCode::normal, "", deadline));
-  connection->socket->cancel();
+  connection->socket->cut();
   connection->has_ended = true;
   if (!connection->is_muted && !self->is_gone)
     self->handler.on_close(connection->number, WebSocketCloseCode::normal, name_of(reason), true);
   connection->is_muted = true;
   self->past.add(connection->socket->statistics());
   std::erase(self->closing, connection);
+  self->tell_closed(connection->slot);
 }
 
 /// A stream is acknowledged. Where it comes from a connection that still brings it, that one is let go first.

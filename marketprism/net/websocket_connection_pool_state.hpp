@@ -97,9 +97,9 @@ struct WebSocketConnectionPool::State : std::enable_shared_from_this<State> {
   }
 
   void arm() {
-    if (is_drained || is_gone) return;
+    if (is_gone) return;
     Instant wake = slots.wake_at();
-    if (!options.ping_text.empty()) wake = std::min(wake, loop.now() + std::chrono::seconds(1));
+    if (!options.ping_text.empty() && !is_drained) wake = std::min(wake, loop.now() + std::chrono::seconds(1));
     if (wake != Instant::max()) loop.timers().arm(timer, std::max(wake, loop.now()));
   }
 
@@ -118,6 +118,18 @@ struct WebSocketConnectionPool::State : std::enable_shared_from_this<State> {
     if (close.reason == pool::CloseReason::lifetime && successor) hold(*successor, handover_max, connection);
     closing.push_back(connection);
     loop.spawn(say_goodbye(shared_from_this(), connection, close.reason));
+  }
+  void carry_out(const pool::SlotCut& cut) {
+    abort_dial(cut.connection);
+    const std::vector<std::shared_ptr<Connection>> all = closing;  // one may leave the list inside the call
+    for (const auto& connection : all) {
+      if (connection->slot == cut.connection) connection->socket->cut();
+    }
+  }
+  /// The socket of a connection, or what was left of its dial, is closed.
+  void tell_closed(SlotConnection slot) {
+    slots.closed(slot, loop.refresh_now());
+    pump();
   }
   /// Lets nothing of the connection be heard for a while, or until the other one has ended.
   void hold(Connection& connection, Nanoseconds time, std::shared_ptr<Connection> predecessor) {

@@ -40,6 +40,6 @@ Task<> WebSocketConnector::close(WebSocketConnectionPtr connection) {
   static_cast<void>(co_await connection->close(WebSocketCloseCode::normal, "", deadline));
 }
 
-void WebSocketConnector::abort(WebSocketConnectionPtr& connection) { connection->cancel(); }
+void WebSocketConnector::abort(WebSocketConnectionPtr& connection) { connection->cut(); }
 
 }  // namespace marketprism::net

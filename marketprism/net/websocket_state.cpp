@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include <boost/asio/this_coro.hpp>
+
 #include "marketprism/net/deadline.hpp"
 #include "marketprism/net/secure_random.hpp"
 
@@ -259,6 +261,7 @@ void WebSocketConnection::State::close_transport() {
 Task<Result<>> WebSocketConnection::State::close(std::shared_ptr<State> self, WebSocketCloseCode code,
                                                  std::string reason, Instant deadline) {
   if (self->failure) {
+    co_await close_when_flushed(self, deadline);
     if (self->close_received) co_return Result<>();
     co_return std::unexpected(*self->failure);
   }
@@ -284,13 +287,25 @@ Task<Result<>> WebSocketConnection::State::close(std::shared_ptr<State> self, We
     }
     timed_out = guard.has_passed();
   }
-  if (self->close_received) co_return Result<>();
+  if (self->close_received) {
+    co_await close_when_flushed(self, deadline);
+    co_return Result<>();
+  }
   Error error{ErrorCode::timed_out,
               self->transport->info().peer + ": the peer did not answer the WebSocket close in time", false, nullptr};
   if (!timed_out && self->failure) error = *self->failure;
   self->fail_with(error, false);
   self->close_transport();
   co_return std::unexpected(std::move(error));
+}
+
+Task<> WebSocketConnection::State::close_when_flushed(std::shared_ptr<State> self, Instant deadline) {
+  while (self->close_after_flush && self->is_flushing && self->loop.refresh_now() < deadline) {
+    const auto cancellation = co_await boost::asio::this_coro::cancellation_state;
+    if (cancellation.cancelled() != boost::asio::cancellation_type::none) break;
+    co_await self->loop.sleep_for(std::chrono::milliseconds(1));
+  }
+  self->close_transport();
 }
 
 // Keeping alive.

@@ -60,6 +60,8 @@ struct WebSocketConnection::State : std::enable_shared_from_this<WebSocketConnec
   // Ending.
   static Task<Result<>> close(std::shared_ptr<State> self, WebSocketCloseCode code, std::string reason,
                               Instant deadline);
+  /// What is queued goes out, by the deadline, unless it is cancelled; then the transport is closed.
+  static Task<> close_when_flushed(std::shared_ptr<State> self, Instant deadline);
   /// Remembers the first error and closes the transport, at once or when what is queued is out.
   void fail_with(Error error, bool send_first);
   void close_transport();

@@ -55,7 +55,7 @@ ConnectionHandle LeasePool::try_acquire_after_retiring(Instant now, const std::s
       return connections_.handle_of(index);
     }
     note_retirement(connection, now);
-    close(index, connection.expires_at <= now ? CloseReason::lifetime : CloseReason::idle);
+    close(index, connection.expires_at <= now ? CloseReason::lifetime : CloseReason::idle, now);
   }
   pump(now);
   return {};
@@ -131,7 +131,7 @@ bool LeasePool::release_slowly(std::uint32_t index, Instant now, bool is_broken)
     end_hold(connection, now);
     if (is_broken) {
       ++connection.errors;
-      close(index, CloseReason::broken);
+      close(index, CloseReason::broken, now);
     } else {
       settle(index, now, false);
     }
@@ -143,7 +143,7 @@ bool LeasePool::release_slowly(std::uint32_t index, Instant now, bool is_broken)
   if (now > connection.since) holds_.add((now - connection.since).count());
   if (connection.state == ConnectionState::failed) {
     --failed_;
-    close(index, CloseReason::broken);
+    close(index, CloseReason::broken, now);
     pump(now);
     return true;
   }
@@ -156,7 +156,7 @@ bool LeasePool::release_slowly(std::uint32_t index, Instant now, bool is_broken)
 // A connection that is up and in nobody's hands: to the longest waiter, into the idle list or out of the pool.
 void LeasePool::settle(std::uint32_t index, Instant now, bool is_fresh) {
   if (const auto reason = reason_to_go(connections_[index], now)) {
-    close(index, *reason);
+    close(index, *reason, now);
   } else if (!is_fresh && leave_standby(index, now)) {
     return;
   } else if (!waiters_.empty()) {
@@ -171,13 +171,16 @@ std::optional<CloseReason> LeasePool::reason_to_go(const Connection& connection,
   if (size() > config_.max_size) return CloseReason::evicted;
   if (connection.expires_at <= now) return CloseReason::lifetime;
   if (endpoints().is_removed(connection.attempt.endpoint)) return CloseReason::evicted;
-  if (is_yielding_ && ledger_->is_short()) {
+  if (must_yield()) {
     // A new one serves once before it goes, or pools that all have waiters would dial in turn and serve none.
     const bool has_served = connection.uses > 0 && now - connection.created_at >= config_.permit_tenure;
     if (waiters_.empty() || has_served) return CloseReason::evicted;
   }
   return std::nullopt;
 }
+
+// What is being closed already is as good as given up.
+bool LeasePool::must_yield() const { return is_yielding_ && ledger_->shortage() > closing_.size(); }
 
 // A dial alone proves nothing: there are servers, and proxies before them, that accept and close.
 void LeasePool::prove(Connection& connection, Instant now) {
@@ -191,7 +194,7 @@ void LeasePool::close_unhealthy(std::uint32_t index, Instant now) {
   if (!connection.is_proven && now - connection.created_at >= proving_time) prove(connection, now);
   const DialRounds::Attempt attempt = connection.attempt;
   const bool has_failed = !connection.is_proven;
-  close(index, CloseReason::unhealthy);
+  close(index, CloseReason::unhealthy, now);
   if (!has_failed) return;
   const std::string name = endpoints()[attempt.endpoint].name();
   if (rounds_.failed(
@@ -203,22 +206,37 @@ void LeasePool::close_unhealthy(std::uint32_t index, Instant now) {
 }
 
 // The connection must be out of every list and gauge.
-void LeasePool::close(std::uint32_t index, CloseReason reason) {
+void LeasePool::close(std::uint32_t index, CloseReason reason, Instant now) {
   ++counters_.closed[static_cast<std::size_t>(reason)];
   actions_.push(Close{connections_.handle_of(index), reason});
+  await_close(index, now);
+}
+
+// It is gone but for its socket, which keeps its place and permit.
+void LeasePool::await_close(std::uint32_t index, Instant now) {
+  const Instant cut_at = now + config_.close_timeout;
+  closing_.add(connections_.handle_of(index), cut_at);
+  wake_by(cut_at);
   forget(index);
 }
 
 void LeasePool::forget(std::uint32_t index) {
-  release_claims(connections_[index]);
+  endpoints().connection_closed(connections_[index].attempt.endpoint);
   connections_.remove(index);
   update_may_keep();
   if (phase_ == Phase::draining && size() == 0) finish_drain(0);
 }
 
-void LeasePool::release_claims(Connection& connection) {
-  endpoints().connection_closed(connection.attempt.endpoint);
-  if (ledger_ != nullptr) ledger_->give_back(ledger_member_);
+bool LeasePool::closed(ConnectionHandle handle, Instant now) {
+  if (!closing_.remove(handle)) return false;
+  if (ledger_ != nullptr) {
+    ledger_->give_back(ledger_member_);
+    // We are in line without having asked the others, since this permit was coming; it may have gone to one of them.
+    if (is_in_permit_line_ && closing_.empty()) try_permit_again(now);
+    if (must_yield() && !idle_.empty()) evict_oldest_idle(now);
+  }
+  pump(now);
+  return true;
 }
 
 void LeasePool::update_may_keep() {
@@ -246,7 +264,7 @@ void LeasePool::pump(Instant now) {
 
 std::size_t LeasePool::dials_wanted(Instant now) {
   const std::size_t connecting = connecting_.size();
-  if (size() >= config_.max_size || connecting >= config_.max_connecting) return 0;
+  if (places_used() >= config_.max_size || connecting >= config_.max_connecting) return 0;
   const std::size_t waiting = waiters_.size() > connecting ? waiters_.size() - connecting : 0;
   std::size_t missing = config_.min_size > size() ? config_.min_size - size() : 0;
   if (missing > 0 && ledger_ != nullptr) {
@@ -256,12 +274,20 @@ std::size_t LeasePool::dials_wanted(Instant now) {
     if (ledger_->available() == 0 || ledger_->is_short()) missing = 0;
   }
   const std::size_t wanted =
-      std::min({std::max(waiting, missing), config_.max_size - size(), config_.max_connecting - connecting});
+      std::min({std::max(waiting, missing), config_.max_size - places_used(), config_.max_connecting - connecting});
   if (wanted > 0 && now < rounds_.dial_after()) {
     wake_by(rounds_.dial_after());
     return 0;
   }
   return wanted;
+}
+
+bool LeasePool::take_permit(bool is_awaited) {
+  if (!is_awaited) return ledger_->try_take_spare(ledger_member_);
+  // The permit of what is being closed comes soon: for it nobody else need give up a connection.
+  if (ledger_->try_take(ledger_member_, closing_.empty())) return true;
+  is_in_permit_line_ = true;
+  return false;
 }
 
 // With `better_than`, at an endpoint of better priority than that one's.
@@ -272,11 +298,7 @@ bool LeasePool::start_dial(Instant now, std::uint32_t better_than) {
   }
   if (ledger_ != nullptr) {
     const bool is_awaited = better_than == no_index && waiters_.size() > connecting_.size();
-    if (!is_awaited && !ledger_->try_take_spare(ledger_member_)) return false;
-    if (is_awaited && !ledger_->try_take(ledger_member_)) {
-      is_in_permit_line_ = true;
-      return false;
-    }
+    if (!take_permit(is_awaited)) return false;
   }
   if (budget_ != nullptr && !budget_->try_take(now)) {  // another loop was faster
     if (ledger_ != nullptr) ledger_->give_back(ledger_member_);
@@ -338,10 +360,17 @@ void LeasePool::dial_failed(ConnectionHandle handle, Error error, Instant now) {
   pump(now);
 }
 
-void LeasePool::fail_dial(std::uint32_t index, Error error, Instant now) {
+// One that has not ended by its deadline may have a socket open still.
+void LeasePool::fail_dial(std::uint32_t index, Error error, Instant now, bool has_ended) {
   const DialRounds::Attempt attempt = connections_[index].attempt;
   connecting_.erase(connections_, index);
-  forget(index);
+  if (has_ended) {
+    forget(index);
+    if (ledger_ != nullptr) ledger_->give_back(ledger_member_);
+  } else {
+    actions_.push(AbortDial{connections_.handle_of(index)});
+    await_close(index, now);
+  }
   ++counters_.dials;
   ++counters_.failures;
   if (rounds_.failed(attempt, std::move(error), now)) reject_hopeless(now);
@@ -360,12 +389,12 @@ void LeasePool::reject_hopeless(Instant now) {
   }
 }
 
-void LeasePool::abandon_dial(std::uint32_t index) {
+void LeasePool::abandon_dial(std::uint32_t index, Instant now) {
   ++counters_.dials;
   ++counters_.abandoned;
   connecting_.erase(connections_, index);
   actions_.push(AbortDial{connections_.handle_of(index)});
-  forget(index);
+  await_close(index, now);
 }
 
 }  // namespace marketprism::pool

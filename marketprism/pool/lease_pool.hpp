@@ -4,18 +4,19 @@
 #include <optional>
 #include <source_location>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "marketprism/base/error.hpp"
 #include "marketprism/base/histogram.hpp"
 #include "marketprism/base/time.hpp"
 #include "marketprism/pool/action_queue.hpp"
+#include "marketprism/pool/closing_connections.hpp"
 #include "marketprism/pool/connect_budget.hpp"
 #include "marketprism/pool/connection_state.hpp"
 #include "marketprism/pool/deadline_heap.hpp"
 #include "marketprism/pool/dial_rounds.hpp"
 #include "marketprism/pool/keep_alive_estimator.hpp"
+#include "marketprism/pool/lease_actions.hpp"
 #include "marketprism/pool/permit_ledger.hpp"
 #include "marketprism/pool/pool_config.hpp"
 #include "marketprism/pool/pool_stats.hpp"
@@ -23,51 +24,12 @@
 
 namespace marketprism::pool {
 
-using ConnectionHandle = Handle<struct ConnectionTag>;
-using WaiterHandle = Handle<struct WaiterTag>;
-
-/// What a LeasePool asks its driver to do, in this order.
-struct Dial {  ///< open a connection; answer with `dialed` or `dial_failed`
-  ConnectionHandle connection;
-  std::uint32_t endpoint = 0;
-  Instant deadline;
-};
-struct AbortDial {  ///< the dial is not wanted any more; an answer to it will be refused
-  ConnectionHandle connection;
-};
-struct Check {  ///< check an idle connection; answer with `checked`
-  ConnectionHandle connection;
-  Instant deadline;
-};
-struct Close {  ///< the connection has left the pool (its handle is stale): end what runs on it and destroy it
-  ConnectionHandle connection;
-  CloseReason reason{};
-};
-struct Break {  ///< cut a connection that is still held, without destroying it; a Close follows when its holder returns
-                ///< it
-  ConnectionHandle connection;
-};
-struct Grant {  ///< the waiter gets the connection
-  WaiterHandle waiter;
-  ConnectionHandle connection;
-};
-struct Reject {  ///< the waiter gets an error
-  WaiterHandle waiter;
-  Error error;
-};
-struct Drained {         ///< the pool has stopped; nothing follows but the Close of what is left
-  std::size_t left = 0;  ///< connections still held when the deadline passed
-};
-struct Overdue {  ///< a lease is out for longer than leak_threshold (told once a lease): perhaps it was forgotten
-  ConnectionHandle connection;
-  Nanoseconds held{};
-  std::source_location holder;
-};
-using LeaseAction = std::variant<Dial, AbortDial, Check, Close, Break, Grant, Reject, Drained, Overdue>;
-
 /// The state machine of a pool of connections that are lent to one holder at a time. It knows connections by handle
 /// only; a driver owns the sockets, reports what happens to them and carries out the actions. After each call the
 /// driver takes all actions (`next_action`) and sees to it that `tick` is called at `wake_at` (or somewhat later).
+///
+/// A connection keeps its place, and its permit, until the driver says that it is closed; one whose close takes longer
+/// than close_timeout is cut.
 ///
 /// Times are one loop's monotonic clock and may be cached; a `now` a little older than the last one does no harm.
 /// Owned by one event loop, no lock. The path of an idle connection (`try_acquire`, `release`) reads no clock and
@@ -131,6 +93,8 @@ class LeasePool {
   /// Answers to Dial and Check. `dialed` is false when the connection is not wanted any more: the driver destroys it.
   [[nodiscard]] bool dialed(ConnectionHandle handle, Instant now);
   void dial_failed(ConnectionHandle handle, Error error, Instant now);
+  /// Answer to Close, AbortDial and Break: no socket of the connection is open any more. False when it was not owed.
+  bool closed(ConnectionHandle handle, Instant now);
   void checked(ConnectionHandle handle, bool is_healthy, Instant now);
 
   /// The peer has cut or spoilt a connection: if nobody holds it, it is closed; else it will be when its holder returns
@@ -154,7 +118,8 @@ class LeasePool {
   /// The permit ledger's notices, brought to this pool's loop by the driver.
   void permit_notice(PermitNotice notice, Instant now);
 
-  /// Gives back the permits of all connections there are: for a driver that destroys them and the pool together.
+  /// Gives back the permits of all connections there are, those being closed included: for a driver that destroys them
+  /// and the pool together.
   void give_up_permits();
 
   /// Stops: waiters are rejected, idle connections closed, dials abandoned; leases may end until `deadline`. Drained
@@ -201,6 +166,8 @@ class LeasePool {
   [[nodiscard]] bool is_running() const { return phase_ == Phase::running; }
   [[nodiscard]] bool is_drained() const { return phase_ == Phase::drained; }
   [[nodiscard]] std::size_t size() const { return connections_.size() - closed_held_; }
+  /// What counts against max_size, and holds a permit: also what is being closed.
+  [[nodiscard]] std::size_t places_used() const { return size() + closing_.size(); }
   [[nodiscard]] std::size_t bytes() const;
 
  private:
@@ -293,18 +260,21 @@ class LeasePool {
   void settle(std::uint32_t index, Instant now, bool is_fresh);
   void put_back_in_order(std::uint32_t index, Instant now);
   std::optional<CloseReason> reason_to_go(const Connection& connection, Instant now) const;
-  void close(std::uint32_t index, CloseReason reason);
+  void close(std::uint32_t index, CloseReason reason, Instant now);
+  bool must_yield() const;
   void close_unhealthy(std::uint32_t index, Instant now);
   void prove(Connection& connection, Instant now);
+  void await_close(std::uint32_t index, Instant now);
   void forget(std::uint32_t index);
-  void release_claims(Connection& connection);
-  void evict_oldest_idle();
+  void evict_oldest_idle(Instant now);
+  void try_permit_again(Instant now);
 
   void pump(Instant now);
   std::size_t dials_wanted(Instant now);
   bool start_dial(Instant now, std::uint32_t better_than = no_index);
-  void abandon_dial(std::uint32_t index);
-  void fail_dial(std::uint32_t index, Error error, Instant now);
+  bool take_permit(bool is_awaited);
+  void abandon_dial(std::uint32_t index, Instant now);
+  void fail_dial(std::uint32_t index, Error error, Instant now, bool has_ended = true);
   void reject_hopeless(Instant now);
 
   void grant(std::uint32_t waiter, std::uint32_t index, Instant now, bool is_fresh);
@@ -317,7 +287,7 @@ class LeasePool {
   Instant check_ends_at(Instant now) const;
   bool give_up_check(Instant now);
   void start_check(std::uint32_t index, Instant now);
-  void shrink();
+  void shrink(Instant now);
   void finish_check(std::uint32_t index, bool is_healthy, Instant now);
   void break_held(Instant now);
   void finish_drain(std::size_t left);
@@ -341,7 +311,7 @@ class LeasePool {
   void note_retirement(const Connection& connection, Instant now);
   void apply_idle_limit(std::uint32_t endpoint);
   template <class Predicate>
-  void evict_idle(const Predicate& is_to_go);
+  void evict_idle(const Predicate& is_to_go, Instant now);
 
   Error timeout_error(const Waiter& waiter, Instant now) const;
   Error dial_error(const Waiter& waiter, Instant now) const;
@@ -368,6 +338,7 @@ class LeasePool {
   IndexList checking_;
   std::size_t failed_ = 0;
   std::size_t closed_held_ = 0;
+  ClosingConnections<ConnectionHandle> closing_;
   Waiters waiter_records_;
   DeadlineHeap<Waiters> waiter_deadlines_;
   ActionQueue<LeaseAction> actions_;
@@ -389,7 +360,7 @@ class LeasePool {
   PermitLedger* ledger_ = nullptr;
   std::uint32_t ledger_member_ = PermitLedger::no_member;
   bool is_in_permit_line_ = false;
-  bool is_yielding_ = false;  // another loop asked for a permit when we had no idle connection
+  bool is_yielding_ = false;  // another loop has asked for a permit, and one is still wanted
 
   Phase phase_ = Phase::made;
   Instant drain_deadline_ = Instant::max();

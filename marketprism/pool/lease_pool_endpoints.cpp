@@ -65,13 +65,18 @@ void LeasePool::dial_back(Instant now) {
       dials_back_ = 0;
       return;
     }
-    const bool has_room = size() < config_.max_size && (ledger_ == nullptr || ledger_->available() > 0);
+    const bool has_room = places_used() < config_.max_size && (ledger_ == nullptr || ledger_->available() > 0);
     if (!has_room) {
-      if (!close_idle_standby(now)) {
-        leaving_ = 1;  // the next that is returned makes room
-        return update_may_keep();
+      if (places_freed_ == 0) {
+        if (!close_idle_standby(now)) {
+          leaving_ = 1;  // the next that is returned makes room
+          return update_may_keep();
+        }
+        ++places_freed_;
       }
-      ++places_freed_;
+      // The place comes when the socket is closed, unless another loop takes the permit.
+      if (closing_.empty()) dials_back_ = places_freed_ = 0;
+      return;
     }
     if (!start_dial(now, failback_from_)) {
       dials_back_ = 0;
@@ -89,7 +94,7 @@ bool LeasePool::close_idle_standby(Instant now) {
   for (auto i = idle_.back(); i != no_index; i = connections_[i].prev) {
     if (!endpoints().has_better(connections_[i].attempt.endpoint, now)) continue;
     idle_.erase(connections_, i);
-    close(i, CloseReason::evicted);
+    close(i, CloseReason::evicted, now);
     return true;
   }
   return false;
@@ -106,24 +111,24 @@ bool LeasePool::leave_standby(std::uint32_t index, Instant now) {
   if (leaving_ == 0 || !endpoints().has_better(connections_[index].attempt.endpoint, now)) return false;
   --leaving_;
   if (dials_back_ > 0) ++places_freed_;
-  close(index, CloseReason::evicted);
+  close(index, CloseReason::evicted, now);
   return true;
 }
 
 bool LeasePool::report_failure(std::uint32_t endpoint, Instant now) {
   if (!rounds_.request_failed(endpoint, now)) return false;
-  evict_idle([&](std::uint32_t i) { return connections_[i].attempt.endpoint == endpoint; });
+  evict_idle([&](std::uint32_t i) { return connections_[i].attempt.endpoint == endpoint; }, now);
   pump(now);
   return true;
 }
 
 template <class Predicate>
-void LeasePool::evict_idle(const Predicate& is_to_go) {
+void LeasePool::evict_idle(const Predicate& is_to_go, Instant now) {
   for (auto i = idle_.front(); i != no_index;) {
     const std::uint32_t next = connections_[i].next;
     if (is_to_go(i)) {
       idle_.erase(connections_, i);
-      close(i, CloseReason::evicted);
+      close(i, CloseReason::evicted, now);
     }
     i = next;
   }
@@ -144,10 +149,10 @@ Result<> LeasePool::set_endpoints(std::vector<Endpoint> endpoints, Instant now) 
   };
   for (auto i = connecting_.front(); i != no_index;) {
     const std::uint32_t next = connections_[i].next;
-    if (is_gone(i)) abandon_dial(i);
+    if (is_gone(i)) abandon_dial(i, now);
     i = next;
   }
-  evict_idle(is_gone);
+  evict_idle(is_gone, now);
   stop_failback();
   for (std::uint32_t i = 0; i < connections_.end(); ++i) {
     if (connections_[i].id != 0) watch_standby(connections_[i], now);

@@ -18,7 +18,8 @@ bool is_held(ConnectionState state) {
 }  // namespace
 
 PoolGauges LeasePool::gauges() const {
-  return {size(), active_, idle_.size(), checking_.size(), connecting_.size(), failed_, waiters_.size()};
+  return {size(),  active_,         idle_.size(),   checking_.size(), connecting_.size(),
+          failed_, waiters_.size(), closing_.size()};
 }
 
 PoolStats LeasePool::stats(Instant now) const {
@@ -40,7 +41,7 @@ PoolStats LeasePool::stats(Instant now) const {
 
 std::size_t LeasePool::bytes() const {
   return sizeof(*this) + connections_.bytes() + waiter_records_.bytes() + waiter_deadlines_.bytes() + actions_.bytes() +
-         per_endpoint_.capacity() * sizeof(PerEndpoint);
+         per_endpoint_.capacity() * sizeof(PerEndpoint) + closing_.bytes();
 }
 
 ConnectionInfo LeasePool::info_of(const Connection& connection, Instant now) const {
@@ -90,8 +91,9 @@ std::uint64_t LeasePool::use_count(ConnectionHandle handle) const {
 
 std::string LeasePool::describe_gauges() const {
   const PoolGauges g = gauges();
-  return fmt::format("{} of {} connections: {} active, {} idle, {} checking, {} connecting, {} failed; {} waiting",
-                     g.size, config_.max_size, g.active, g.idle, g.checking, g.connecting, g.failed, g.waiters);
+  return fmt::format(
+      "{} of {} connections: {} active, {} idle, {} checking, {} connecting, {} failed, {} being closed; {} waiting",
+      g.size, config_.max_size, g.active, g.idle, g.checking, g.connecting, g.failed, g.closing, g.waiters);
 }
 
 // The three that have held a connection longest.

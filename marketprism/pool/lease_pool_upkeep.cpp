@@ -25,6 +25,7 @@ void LeasePool::tick(Instant now) {
 void LeasePool::do_what_is_due(Instant now) {
   time_out_waiters(now);
   time_out_work(now);
+  closing_.cut_overdue(now, [this](ConnectionHandle closing) { actions_.push(Cut{closing}); });
   if (phase_ == Phase::running) {
     retire_and_check_idle(now);
     plan_failback(now);
@@ -46,6 +47,7 @@ void LeasePool::set_wake(Instant now) {
     if (!connections_[i].is_proven) by(connections_[i].created_at + proving_time);
     if (may_start_check) by(check_due(connections_[i]));
   }
+  by(closing_.cut_at());
   if (phase_ == Phase::draining) by(drain_deadline_);
   if (phase_ == Phase::running) by(std::min(failback_at_, overdue_scan_at_));
   wake_at_ = wake;
@@ -70,13 +72,12 @@ void LeasePool::time_out_work(Instant now) {
   for (auto i = connecting_.front(); i != no_index;) {
     const std::uint32_t next = connections_[i].next;
     if (connections_[i].expires_at <= now) {
-      actions_.push(AbortDial{connections_.handle_of(i)});
       fail_dial(i,
                 Error{ErrorCode::timed_out,
                       "connecting to " + endpoints()[connections_[i].attempt.endpoint].name() +
                           " did not end by its deadline",
                       false, nullptr},
-                now);
+                now, false);
     }
     i = next;
   }
@@ -96,7 +97,7 @@ void LeasePool::retire_and_check_idle(Instant now) {
     if (!stays) {
       note_retirement(connection, now);
       idle_.erase(connections_, i);
-      close(i, connections_[i].expires_at <= now ? CloseReason::lifetime : CloseReason::idle);
+      close(i, connections_[i].expires_at <= now ? CloseReason::lifetime : CloseReason::idle, now);
     } else if (checking_.size() < config_.max_checking && check_due(connection) <= now) {
       start_check(i, now);
     }
@@ -144,7 +145,7 @@ bool LeasePool::give_up_check(Instant now) {
   Instant unused;
   const std::uint32_t index = slowest_check(unused);
   checking_.erase(connections_, index);
-  close(index, CloseReason::evicted);
+  close(index, CloseReason::evicted, now);
   return true;
 }
 
@@ -178,8 +179,8 @@ void LeasePool::finish_check(std::uint32_t index, bool is_healthy, Instant now) 
     return close_unhealthy(index, now);
   }
   if (!connection.is_proven) prove(connection, now);
-  if (const auto reason = reason_to_go(connection, now)) return close(index, *reason);
-  if (connection.retire_at <= now) return close(index, CloseReason::idle);
+  if (const auto reason = reason_to_go(connection, now)) return close(index, *reason, now);
+  if (connection.retire_at <= now) return close(index, CloseReason::idle, now);
   if (leave_standby(index, now)) return;
   if (!waiters_.empty()) return grant(waiters_.front(), index, now, false);
   put_back_in_order(index, now);
@@ -228,31 +229,32 @@ void LeasePool::count_error(ConnectionHandle handle) {
 void LeasePool::permit_notice(PermitNotice notice, Instant now) {
   if (ledger_ == nullptr) return;
   if (notice == PermitNotice::granted) {
-    is_in_permit_line_ = false;
-    pump(now);
-    if (!is_in_permit_line_) ledger_->withdraw(ledger_member_);  // it was for a demand that has gone
-    return;
+    return try_permit_again(now);
   }
   if (phase_ != Phase::running || !ledger_->is_short()) return;
-  if (idle_.empty()) {
-    is_yielding_ = true;
-    update_may_keep();
-  } else {
-    evict_oldest_idle();
-    pump(now);
-  }
+  is_yielding_ = true;
+  update_may_keep();
+  if (idle_.empty() || !must_yield()) return;
+  evict_oldest_idle(now);
+  pump(now);
+}
+
+void LeasePool::try_permit_again(Instant now) {
+  is_in_permit_line_ = false;
+  pump(now);
+  if (!is_in_permit_line_) ledger_->withdraw(ledger_member_);  // it was for a demand that has gone
 }
 
 void LeasePool::give_up_permits() {
   if (ledger_ == nullptr) return;
-  for (std::size_t i = size(); i > 0; --i) ledger_->give_back(ledger_member_);
+  for (std::size_t i = places_used(); i > 0; --i) ledger_->give_back(ledger_member_);
   ledger_ = nullptr;
 }
 
-void LeasePool::evict_oldest_idle() {
+void LeasePool::evict_oldest_idle(Instant now) {
   const std::uint32_t index = idle_.back();
   idle_.erase(connections_, index);
-  close(index, CloseReason::evicted);
+  close(index, CloseReason::evicted, now);
 }
 
 void LeasePool::drain(Instant now, Instant deadline) {
@@ -267,9 +269,9 @@ void LeasePool::drain(Instant now, Instant deadline) {
     reject(waiters_.front(), not_running_error());
   }
   if (size() == 0) return finish_drain(0);
-  while (!connecting_.empty()) abandon_dial(connecting_.front());
-  while (!idle_.empty()) close(idle_.pop_front(connections_), CloseReason::drained);
-  while (!checking_.empty()) close(checking_.pop_front(connections_), CloseReason::drained);
+  while (!connecting_.empty()) abandon_dial(connecting_.front(), now);
+  while (!idle_.empty()) close(idle_.pop_front(connections_), CloseReason::drained, now);
+  while (!checking_.empty()) close(checking_.pop_front(connections_), CloseReason::drained, now);
   if (ledger_ != nullptr) ledger_->withdraw(ledger_member_);
   if (phase_ == Phase::draining && now >= drain_deadline_) break_held(now);
 }
@@ -284,7 +286,9 @@ void LeasePool::break_held(Instant now) {
     assert(connection.state == ConnectionState::active || connection.state == ConnectionState::failed);
     connection.state = ConnectionState::closed;
     ++counters_.closed[static_cast<std::size_t>(CloseReason::drained)];
-    release_claims(connection);
+    endpoints().connection_closed(connection.attempt.endpoint);
+    // Where the driver cannot cut it, its socket lasts as long as the lease.
+    closing_.add(connections_.handle_of(i), Instant::max());
     actions_.push(Break{connections_.handle_of(i)});
     ++left;
   }
@@ -325,7 +329,7 @@ Result<> LeasePool::reconfigure(PoolConfig config, Instant now) {
   for (std::uint32_t i = 0; i < per_endpoint_.size(); ++i) apply_idle_limit(i);
   overdue_scan_at_ = config_.leak_threshold.count() > 0 && phase_ == Phase::running ? now : Instant::max();
   wake_by(now);
-  shrink();
+  shrink(now);
   update_may_keep();
   pump(now);
   return {};
@@ -333,14 +337,14 @@ Result<> LeasePool::reconfigure(PoolConfig config, Instant now) {
 
 std::size_t LeasePool::close_idle(Instant now) {
   const std::size_t count = idle_.size();
-  while (!idle_.empty()) evict_oldest_idle();
+  while (!idle_.empty()) evict_oldest_idle(now);
   pump(now);
   return count;
 }
 
-void LeasePool::shrink() {
-  while (size() > config_.max_size && !connecting_.empty()) abandon_dial(connecting_.back());
-  while (size() > config_.max_size && !idle_.empty()) evict_oldest_idle();
+void LeasePool::shrink(Instant now) {
+  while (size() > config_.max_size && !connecting_.empty()) abandon_dial(connecting_.back(), now);
+  while (size() > config_.max_size && !idle_.empty()) evict_oldest_idle(now);
 }
 
 // Leases that are out for too long, each once. Looked for now and then only, so that acquire and release pay nothing.

@@ -24,7 +24,7 @@ std::uint32_t PermitLedger::join(std::shared_ptr<PermitListener> listener) {
   return no_member;
 }
 
-bool PermitLedger::try_take(std::uint32_t member) {
+bool PermitLedger::try_take(std::uint32_t member, bool may_ask) {
   Member& self = members_[member];
   if (take_reserved(self)) return true;
   // Nobody jumps the line: while others wait, a free permit is already on its way to one of them.
@@ -36,7 +36,7 @@ bool PermitLedger::try_take(std::uint32_t member) {
   if (self.wants.exchange(1) == 0) waiting_.fetch_add(1);
   hand_out();  // a permit may have come back between the two looks
   if (take_reserved(self)) return true;
-  announce_shortage(member);
+  if (may_ask) announce_shortage(member);
   return false;
 }
 

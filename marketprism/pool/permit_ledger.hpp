@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "marketprism/pool/shared_slot.hpp"
+
 namespace marketprism::pool {
 
 /// What the ledger tells a member; see `PermitLedger::join`.
@@ -35,14 +37,15 @@ class PermitLedger {
   std::uint32_t join(std::shared_ptr<PermitListener> listener);
   static constexpr std::uint32_t no_member = 0xffff'ffff;
 
-  /// Takes a permit. False: none is left for this member; it is now in line and will be told.
-  bool try_take(std::uint32_t member);
+  /// Takes a permit. False: none is left for this member; it is now in line and will be told. Others are asked to give
+  /// one up, unless the member knows of one that is coming (`may_ask` false).
+  bool try_take(std::uint32_t member, bool may_ask = true);
 
   /// Takes a permit that nobody needs. False: there is none; the member is not put in line, and nobody is asked to give
   /// one up.
   bool try_take_spare(std::uint32_t member);
 
-  /// Returns a permit that was taken.
+  /// Returns a permit that was taken, when the socket of its connection is closed.
   void give_back(std::uint32_t member);
 
   /// Leaves the line, and passes on a permit that was reserved but not taken.
@@ -60,6 +63,11 @@ class PermitLedger {
   bool has_waiting() const { return waiting_.load(std::memory_order_relaxed) > 0; }
   /// The same, or more permits are out than there should be: what is given back now does not stay.
   bool is_short() const { return has_waiting() || surplus_.load(std::memory_order_relaxed) > 0; }
+  /// How many permits members wait for, or should not be out. What a member is giving up already counts against it.
+  std::uint32_t shortage() const {
+    const std::int32_t waiting = waiting_.load(std::memory_order_relaxed);
+    return surplus_.load(std::memory_order_relaxed) + static_cast<std::uint32_t>(waiting > 0 ? waiting : 0);
+  }
   std::uint32_t total() const { return total_.load(); }
   /// Permits that are out though the ledger was made smaller.
   std::uint32_t surplus() const { return surplus_.load(); }
@@ -71,7 +79,7 @@ class PermitLedger {
   // One cache line each, so that members do not disturb each other.
   struct alignas(64) Member {
     std::atomic<bool> is_taken{false};
-    std::atomic<std::shared_ptr<PermitListener>> listener;
+    SharedSlot<PermitListener> listener;
     std::atomic<std::uint32_t> wants{0};  // 0 or 1
     std::atomic<std::uint32_t> reserved{0};
     std::atomic<std::uint32_t> held{0};

@@ -64,6 +64,7 @@ Result<> check_times(const PoolConfig& c) {
   if (auto ok = require_positive(c.name, {{"max_idle_time", c.max_idle_time},
                                           {"acquire_timeout", c.acquire_timeout},
                                           {"connect_timeout", c.connect_timeout},
+                                          {"close_timeout", c.close_timeout},
                                           {"health_check_timeout", c.health_check_timeout}});
       !ok) {
     return ok;
@@ -98,9 +99,10 @@ PoolConfig PoolConfig::bounded() const {
   PoolConfig config = *this;
   for (Nanoseconds* time :
        {&config.max_idle_time, &config.max_lifetime, &config.acquire_timeout, &config.connect_timeout,
-        &config.health_check_interval, &config.health_check_timeout, &config.permit_tenure, &config.failback_interval,
-        &config.leak_threshold, &config.dial_backoff.base, &config.dial_backoff.cap, &config.dial_backoff.floor,
-        &config.ejection.time, &config.ejection.time_max, &config.ejection.recovery, &config.ejection.window}) {
+        &config.close_timeout, &config.health_check_interval, &config.health_check_timeout, &config.permit_tenure,
+        &config.failback_interval, &config.leak_threshold, &config.dial_backoff.base, &config.dial_backoff.cap,
+        &config.dial_backoff.floor, &config.ejection.time, &config.ejection.time_max, &config.ejection.recovery,
+        &config.ejection.window}) {
     *time = std::min(*time, longest_time);
   }
   return config;

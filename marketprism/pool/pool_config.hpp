@@ -38,6 +38,9 @@ struct PoolConfig {
       std::chrono::seconds(60);  ///< idle connections not used for this are checked; 0: never
   Nanoseconds health_check_timeout = std::chrono::seconds(5);  ///< a check without an answer by then has failed
 
+  Nanoseconds close_timeout = std::chrono::seconds(5);  ///< a connection keeps its place in the pool until its socket
+                                                        ///< is closed; a close that takes longer than this is cut short
+
   unsigned retry_attempts = 3;  ///< dial rounds after the first failed one before waiters get the dial's error
   BackoffConfig dial_backoff;   ///< pause between failed rounds; a round tries every endpoint once
   EjectionConfig ejection;      ///< when an endpoint that fails is left alone, and for how long
@@ -103,7 +106,7 @@ struct WebSocketPoolConfig {
   SlotConfig slots;
   Nanoseconds ping_interval = std::chrono::seconds(20);  ///< of our pings; 0: never
   Nanoseconds pong_timeout = std::chrono::seconds(10);   ///< a connection without an answer by then is dead
-  Nanoseconds close_timeout = std::chrono::seconds(10);  ///< for the goodbye
+  Nanoseconds close_timeout = std::chrono::seconds(10);  ///< for the goodbye; takes the place of that of `connections`
 
   [[nodiscard]] Result<> validate() const;
 };

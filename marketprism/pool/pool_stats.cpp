@@ -48,6 +48,7 @@ PoolGauges& PoolGauges::operator+=(const PoolGauges& other) {
   connecting += other.connecting;
   failed += other.failed;
   waiters += other.waiters;
+  closing += other.closing;
   return *this;
 }
 

@@ -43,7 +43,7 @@ struct PoolCounters {
   bool operator==(const PoolCounters&) const = default;
 };
 
-/// What is there now. size = active + idle + checking + connecting + failed.
+/// What is there now. size = active + idle + checking + connecting + failed; size + closing is held to max_size.
 struct PoolGauges {
   std::size_t size = 0;
   std::size_t active = 0;
@@ -52,6 +52,7 @@ struct PoolGauges {
   std::size_t connecting = 0;
   std::size_t failed = 0;  ///< broken, not yet returned
   std::size_t waiters = 0;
+  std::size_t closing = 0;  ///< no longer in the pool, but their sockets are open: they keep their places until then
 
   PoolGauges& operator+=(const PoolGauges& other);
   bool operator==(const PoolGauges&) const = default;

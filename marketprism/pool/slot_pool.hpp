@@ -10,6 +10,7 @@
 #include "marketprism/base/histogram.hpp"
 #include "marketprism/base/time.hpp"
 #include "marketprism/pool/action_queue.hpp"
+#include "marketprism/pool/closing_connections.hpp"
 #include "marketprism/pool/connect_budget.hpp"
 #include "marketprism/pool/connection_state.hpp"
 #include "marketprism/pool/dial_rounds.hpp"
@@ -30,12 +31,16 @@ struct SlotDial {  ///< open a connection; answer with `dialed` or `dial_failed`
   std::uint32_t endpoint = 0;
   Instant deadline;
 };
-struct SlotAbortDial {  ///< the dial is not wanted any more; an answer to it will be refused
+struct SlotAbortDial {  ///< the dial is not wanted any more; answer with `closed` when nothing of it is open
   SlotConnection connection;
 };
-struct SlotClose {  ///< the connection has left the pool: close and destroy it
+struct SlotClose {  ///< the connection has left the pool: close and destroy it, and answer with `closed`
   SlotConnection connection;
   CloseReason reason{};
+};
+struct SlotCut {  ///< closing this connection, or ending its dial, takes too long: close its socket now. `closed` is
+                  ///< owed still
+  SlotConnection connection;
 };
 struct Subscribe {  ///< send one message that asks for these streams; answer with `subscribed` or `refused` for each
   SlotConnection connection;
@@ -58,9 +63,9 @@ struct StreamEnd {  ///< the last word about a stream: it was removed, refused f
   StreamHandle stream;
   std::optional<Error> error;  ///< why, unless it was removed or drained
 };
-struct SlotsDrained {};  ///< the pool has stopped; nothing follows
-using SlotAction = std::variant<SlotDial, SlotAbortDial, SlotClose, Subscribe, Unsubscribe, StreamUp, StreamDown,
-                                StreamEnd, SlotsDrained>;
+struct SlotsDrained {};  ///< the pool has stopped; nothing follows but SlotCut
+using SlotAction = std::variant<SlotDial, SlotAbortDial, SlotClose, SlotCut, Subscribe, Unsubscribe, StreamUp,
+                                StreamDown, StreamEnd, SlotsDrained>;
 
 /// What has happened to streams, and what is there now.
 struct SlotStats {
@@ -84,7 +89,8 @@ struct SlotStats {
 /// connections as are needed, moves streams when one fails, replaces each before the end of its lifetime by one that is
 /// up and subscribed before the old one goes (make before break), asks again for what was not confirmed or went silent,
 /// and keeps the rate of control messages of each connection. `min_size` plays no part; a rotation may exceed max_size
-/// by one connection.
+/// by one connection. A connection keeps its place, and its permit, until the driver says that it is closed; one whose
+/// close takes longer than close_timeout is cut.
 ///
 /// A connection is of use once it has confirmed a stream. One that ends before counts as a failed dial of its endpoint:
 /// the next endpoint is tried, then comes a pause, and the endpoint may be ejected.
@@ -124,6 +130,8 @@ class SlotPool {
   /// Answers to SlotDial. `dialed` is false when the connection is not wanted any more: the driver destroys it.
   [[nodiscard]] bool dialed(SlotConnection connection, Instant now);
   void dial_failed(SlotConnection connection, Error error, Instant now);
+  /// Answer to SlotClose and SlotAbortDial: no socket of the connection is open any more. False when it was not owed.
+  bool closed(SlotConnection connection, Instant now);
 
   /// The venue confirmed the stream on this connection (a first message of it counts as well, see `message`).
   void subscribed(SlotConnection connection, StreamHandle stream, Instant now);
@@ -168,7 +176,8 @@ class SlotPool {
 
   /// The permit ledger's notices, brought to this pool's loop by the driver.
   void permit_notice(PermitNotice notice, Instant now);
-  /// Gives back the permits of all connections there are: for a driver that destroys them and the pool together.
+  /// Gives back the permits of all connections there are, those being closed included: for a driver that destroys them
+  /// and the pool together.
   void give_up_permits();
 
   /// Stops: all streams end, all connections are closed at once (the driver lets them say goodbye).
@@ -277,10 +286,13 @@ class SlotPool {
   [[nodiscard]] std::size_t dials_wanted() const;
   bool may_dial(Instant now, bool is_spare = false);
   std::uint32_t start_dial(Instant now, std::uint32_t better_than = no_index);
-  void abandon_dial(std::uint32_t index);
-  void fail_dial(std::uint32_t index, Error error, Instant now);
-  void close(std::uint32_t index, CloseReason reason);
+  void abandon_dial(std::uint32_t index, Instant now);
+  void fail_dial(std::uint32_t index, Error error, Instant now, bool has_ended = true);
+  void close(std::uint32_t index, CloseReason reason, Instant now);
+  void await_close(std::uint32_t index, Instant now);
   void forget(std::uint32_t index);
+  /// What counts against max_size, and holds a permit: also what is being closed.
+  [[nodiscard]] std::size_t places_used() const { return connections_.size() + closing_.size(); }
   void drop_connection(std::uint32_t index, CloseReason reason, std::string_view why, Instant now);
   [[nodiscard]] bool has_failed_endpoint(const Connection& connection, CloseReason reason) const;
   void time_out_dials(Instant now);
@@ -301,8 +313,8 @@ class SlotPool {
   bool take_permit(bool is_spare);
   [[nodiscard]] bool lacks_permit() const;
   void begin_permits();
-  bool settle_permits();
-  bool give_up_unused();
+  bool settle_permits(Instant now);
+  bool give_up_unused(Instant now);
 
   PoolConfig config_;
   SlotConfig slot_config_;
@@ -312,6 +324,7 @@ class SlotPool {
   std::deque<StreamHandle> unplaced_;
   std::size_t waiting_for_room_ = 0;  // of unplaced_, after the last placing: those that may be placed now
   std::size_t connecting_ = 0;
+  ClosingConnections<SlotConnection> closing_;
   bool is_rotating_ = false;              // one connection at a time
   Instant failback_at_ = Instant::max();  // while connections to a standby are open
   DialRounds rounds_;
@@ -319,9 +332,9 @@ class SlotPool {
   PermitLedger* ledger_ = nullptr;
   std::uint32_t ledger_member_ = PermitLedger::no_member;
   bool is_in_permit_line_ = false;
-  bool has_granted_permit_ = false;  // reserved for us, to be taken by the next tick
-  bool wants_permit_ = false;        // seen in this tick: something waits for a permit
-  bool is_yielding_ = false;         // somebody needs a permit: the next connection without streams goes
+  bool may_have_permit_ = false;  // one may be reserved for us, to be taken by the next tick
+  bool wants_permit_ = false;     // seen in this tick: something waits for a permit
+  bool is_yielding_ = false;      // somebody needs a permit: the next connection without streams goes
   ActionQueue<SlotAction> actions_;
   Instant wake_at_ = Instant::max();
   Instant silence_scan_at_ = Instant::max();

@@ -51,7 +51,7 @@ Result<> SlotPool::set_endpoints(std::vector<Endpoint> endpoints, Instant now) {
     } else if (connection.is_up) {
       connection.expires_at = std::min(connection.expires_at, now);
     } else {
-      abandon_dial(i);
+      abandon_dial(i, now);
     }
   }
   wake_by(now);
@@ -69,7 +69,7 @@ void SlotPool::watch_standby(const Connection& connection, Instant now) {
 void SlotPool::shed_surplus(Instant now) {
   const auto allowed = config_.max_size + (is_rotating_ ? 1 : 0);
   for (std::uint32_t i = 0; i < connections_.end() && connections_.size() > allowed; ++i) {
-    if (connections_[i].id != 0 && !connections_[i].is_up && connections_[i].replaces == no_index) abandon_dial(i);
+    if (connections_[i].id != 0 && !connections_[i].is_up && connections_[i].replaces == no_index) abandon_dial(i, now);
   }
   std::uint32_t surplus = no_index;
   for (std::uint32_t i = 0; i < connections_.end(); ++i) {
@@ -85,7 +85,7 @@ void SlotPool::shed_surplus(Instant now) {
   connections_[surplus].is_surplus = true;
   move_away(surplus, now);
   if (connections_[surplus].slots.empty() && connections_[surplus].to_drop.empty()) {
-    close(surplus, CloseReason::evicted);
+    close(surplus, CloseReason::evicted, now);
     wake_by(now);
   }
 }

@@ -21,6 +21,7 @@ void SlotPool::start(Instant now) {
 }
 
 void SlotPool::tick(Instant now) {
+  closing_.cut_overdue(now, [this](SlotConnection closing) { actions_.push(SlotCut{closing}); });
   if (phase_ == Phase::running) {
     begin_permits();
     time_out_dials(now);
@@ -30,7 +31,7 @@ void SlotPool::tick(Instant now) {
     shed_surplus(now);
     pump(now);
   }
-  const bool is_due_again = phase_ == Phase::running && settle_permits();
+  const bool is_due_again = phase_ == Phase::running && settle_permits(now);
   set_wake(now);
   if (is_due_again) wake_by(now);
 }
@@ -47,7 +48,7 @@ std::size_t SlotPool::dials_wanted() const {
   const std::size_t capacity = slot_config_.streams_per_connection;
   const std::size_t needed = waiting_for_room_ / capacity + (waiting_for_room_ % capacity != 0 ? 1 : 0);
   std::size_t coming = connecting_;
-  std::size_t counted = connections_.size();
+  std::size_t counted = places_used();
   if (is_rotating_) {  // the one that takes over adds no room, and may come on top of max_size
     --counted;
     for (std::uint32_t i = 0; i < connections_.end(); ++i) {
@@ -122,7 +123,8 @@ void SlotPool::dial_failed(SlotConnection handle, Error error, Instant now) {
   wake_by(now);
 }
 
-void SlotPool::fail_dial(std::uint32_t index, Error error, Instant now) {
+// One that has not ended by its deadline may have a socket open still.
+void SlotPool::fail_dial(std::uint32_t index, Error error, Instant now, bool has_ended) {
   if (connections_[index].replaces != no_index) {
     // No stream has begun to move, and the rotation stays due: it is tried again as soon as dials may be.
     unlink_rotation(connections_[index].replaces);
@@ -132,25 +134,30 @@ void SlotPool::fail_dial(std::uint32_t index, Error error, Instant now) {
   ++counters_.failures;
   --connecting_;
   rounds_.failed(connections_[index].attempt, std::move(error), now);
-  forget(index);
+  if (has_ended) {
+    forget(index);
+    if (ledger_ != nullptr) ledger_->give_back(ledger_member_);
+    return;
+  }
+  actions_.push(SlotAbortDial{connections_.handle_of(index)});
+  await_close(index, now);
 }
 
-void SlotPool::abandon_dial(std::uint32_t index) {
+void SlotPool::abandon_dial(std::uint32_t index, Instant now) {
   const std::uint32_t old = connections_[index].replaces;
   if (old != no_index && connections_[old].replaced_by == index) unlink_rotation(old);
   ++counters_.dials;
   ++counters_.abandoned;
   --connecting_;
   actions_.push(SlotAbortDial{connections_.handle_of(index)});
-  forget(index);
+  await_close(index, now);
 }
 
 void SlotPool::time_out_dials(Instant now) {
   for (std::uint32_t i = 0; i < connections_.end(); ++i) {
     const Connection& connection = connections_[i];
     if (connection.id == 0 || connection.is_up || connection.expires_at > now) continue;
-    actions_.push(SlotAbortDial{connections_.handle_of(i)});
-    fail_dial(i, Error{ErrorCode::timed_out, "the dial did not end by its deadline", false, nullptr}, now);
+    fail_dial(i, Error{ErrorCode::timed_out, "the dial did not end by its deadline", false, nullptr}, now, false);
   }
 }
 
@@ -182,7 +189,7 @@ void SlotPool::drop_connection(std::uint32_t index, CloseReason reason, std::str
     }
     await_room(stream_index, 0, now);
   }
-  close(index, reason);
+  close(index, reason, now);
   if (has_failed) {
     rounds_.failed(attempt,
                    Error{ErrorCode::connection_closed,
@@ -205,11 +212,11 @@ bool SlotPool::has_failed_endpoint(const Connection& connection, CloseReason rea
   return true;
 }
 
-void SlotPool::close(std::uint32_t index, CloseReason reason) {
+void SlotPool::close(std::uint32_t index, CloseReason reason, Instant now) {
   ++counters_.closed[static_cast<std::size_t>(reason)];
   actions_.push(SlotClose{connections_.handle_of(index), reason});
   const std::vector<StreamHandle> to_drop = std::move(connections_[index].to_drop);
-  forget(index);
+  await_close(index, now);
   for (const StreamHandle handle : to_drop) {
     --streams_[handle.index].drops_pending;
     end_if_done(handle.index);
@@ -219,7 +226,24 @@ void SlotPool::close(std::uint32_t index, CloseReason reason) {
 void SlotPool::forget(std::uint32_t index) {
   rounds_.endpoints().connection_closed(connections_[index].attempt.endpoint);
   connections_.remove(index);
-  if (ledger_ != nullptr) ledger_->give_back(ledger_member_);
+}
+
+// It is gone but for its socket, which keeps its place and permit.
+void SlotPool::await_close(std::uint32_t index, Instant now) {
+  closing_.add(connections_.handle_of(index), now + config_.close_timeout);
+  wake_by(closing_.cut_at());
+  forget(index);
+}
+
+bool SlotPool::closed(SlotConnection handle, Instant now) {
+  if (!closing_.remove(handle)) return false;
+  if (ledger_ != nullptr) {
+    ledger_->give_back(ledger_member_);
+    // We are in line without having asked the others, since this permit was coming; it may have gone to one of them.
+    if (is_in_permit_line_ && closing_.empty()) may_have_permit_ = true;
+  }
+  if (phase_ == Phase::running) wake_by(now);
+  return true;
 }
 
 void SlotPool::closing(SlotConnection handle, Instant now) {
@@ -253,7 +277,7 @@ void SlotPool::retire(Instant now) {
     const bool is_old = connection.expires_at <= now;
     if (connection.slots.empty() && connection.to_drop.empty()) {
       const bool is_unused = connection.unused_since + config_.max_idle_time <= now;
-      if (is_old || is_unused) close(i, is_old ? CloseReason::lifetime : CloseReason::idle);
+      if (is_old || is_unused) close(i, is_old ? CloseReason::lifetime : CloseReason::idle, now);
     } else if (is_old && !is_rotating_) {
       begin_rotation(i, CloseReason::lifetime, now);
     } else if (may_go_back && !is_rotating_ && endpoints().has_better(connection.attempt.endpoint, now)) {
@@ -277,7 +301,7 @@ void SlotPool::set_wake(Instant now) {
   if (dials_wanted() > 0 && !is_in_permit_line_) by(may_dial_at);
   if (connections_.size() > config_.max_size + (is_rotating_ ? 1 : 0)) by(now + slot_config_.overlap_timeout / 64);
   by(std::min(silence_scan_at_, failback_at_));
-  wake_at_ = phase_ == Phase::running ? wake : Instant::max();
+  wake_at_ = std::min(phase_ == Phase::running ? wake : Instant::max(), closing_.cut_at());
 }
 
 // When something is to be done next about a connection that is up.
@@ -286,9 +310,10 @@ Instant SlotPool::due(std::uint32_t index, Instant may_dial_at, Instant now) con
   Instant wake = connection.rotation_ends;
   const auto by = [&wake](Instant when) { wake = std::min(wake, when); };
   const bool is_in_rotation = connection.replaced_by != no_index || connection.replaces != no_index;
+  const bool is_waiting = is_in_permit_line_ || places_used() > config_.max_size;  // what it waits for wakes us
   if (connection.slots.empty() && connection.to_drop.empty()) {
     if (!is_in_rotation) by(std::min(connection.unused_since + config_.max_idle_time, connection.expires_at));
-  } else if (!is_rotating_ && !connection.is_surplus && !(is_in_permit_line_ && connection.expires_at <= now)) {
+  } else if (!is_rotating_ && !(is_waiting && connection.expires_at <= now)) {
     by(std::max(connection.expires_at, may_dial_at));
   }
   if (!connection.to_drop.empty() || connection.queued > 0) by(connection.messages.ready_at(now));

@@ -8,16 +8,15 @@ namespace marketprism::pool {
 void SlotPool::drain(Instant now) {
   if (phase_ == Phase::drained) return;
   phase_ = Phase::drained;
-  wake_at_ = Instant::max();
   for (std::uint32_t i = 0; i < connections_.end(); ++i) {
     if (connections_[i].id == 0) continue;
     const std::vector<std::uint32_t> slots = connections_[i].slots;
     for (const auto stream : slots) leave(stream, slot_on(streams_[stream], i), false, now);
     if (connections_[i].is_up) {
-      close(i, CloseReason::drained);
+      close(i, CloseReason::drained, now);
       continue;
     }
-    abandon_dial(i);
+    abandon_dial(i, now);
   }
   for (std::uint32_t i = 0; i < streams_.end(); ++i) {
     if (streams_[i].id == 0) continue;
@@ -25,6 +24,7 @@ void SlotPool::drain(Instant now) {
     end_if_done(i);
   }
   unplaced_.clear();
+  wake_at_ = closing_.cut_at();
   if (ledger_ != nullptr) ledger_->withdraw(ledger_member_);
   actions_.push(SlotsDrained{});
 }
@@ -41,8 +41,9 @@ PoolStats SlotPool::stats(Instant now) const {
   stats.gauges.idle = connections_.size() - connecting_ - active_;
   stats.utilization_mean = std::min(1.0, active_time_.mean(now, active_) / static_cast<double>(config_.max_size));
   stats.gauges.waiters = unplaced_.size();
+  stats.gauges.closing = closing_.size();
   stats.connect = summary_of(connects_);
-  stats.memory_bytes = sizeof(*this) + connections_.bytes() + streams_.bytes() + actions_.bytes();
+  stats.memory_bytes = sizeof(*this) + connections_.bytes() + streams_.bytes() + actions_.bytes() + closing_.bytes();
   return stats;
 }
 

@@ -13,13 +13,14 @@ namespace marketprism::pool {
 // nobody needs.
 void SlotPool::begin_rotation(std::uint32_t index, CloseReason why, Instant now) {
   const bool goes_back = why == CloseReason::evicted;
-  const bool has_place = connections_.size() <= config_.max_size;
+  const bool has_place = places_used() <= config_.max_size;
   std::uint32_t replacement = no_index;
   // Streams that nothing carries come before those that are only to be moved.
   if (ledger_ != nullptr && has_place && dials_wanted() > 0) return;
   if (!goes_back && (!has_place || lacks_permit())) replacement = room_for(index);
   if (replacement == no_index && !has_place) {
-    if (!goes_back) connections_[index].expires_at = now + slot_config_.overlap_timeout;
+    const bool is_place_coming = connections_.size() <= config_.max_size;
+    if (!goes_back && !is_place_coming) connections_[index].expires_at = now + slot_config_.overlap_timeout;
     return;
   }
   if (replacement == no_index) {
@@ -70,7 +71,7 @@ void SlotPool::carry_over(std::uint32_t from, std::uint32_t to, Instant now) {
 void SlotPool::finish_rotation(std::uint32_t index, Instant now) {
   unlink_rotation(index);
   ++slot_counters_.rotations;
-  close(index, connections_[index].replaced_for);
+  close(index, connections_[index].replaced_for, now);
   wake_by(now);
 }
 

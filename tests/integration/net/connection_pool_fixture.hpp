@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <utility>
@@ -22,7 +23,9 @@ struct Network {
   bool is_manual = false;  // dials wait for `allow`
   bool is_refusing = false;
   bool is_healthy = true;
+  Nanoseconds close_time{0};
   int open = 0;
+  int most_open = 0;
   int dials = 0;
   int checks = 0;
   int aborted = 0;
@@ -35,7 +38,7 @@ class FakeConnection {
  public:
   FakeConnection() = default;
   explicit FakeConnection(Network& network) : network_(&network), death_(std::make_unique<Signal>(network.loop)) {
-    ++network.open;
+    network.most_open = std::max(network.most_open, ++network.open);
   }
   FakeConnection(FakeConnection&& other) noexcept
       : network_(std::exchange(other.network_, nullptr)), death_(std::move(other.death_)) {}
@@ -83,7 +86,7 @@ class FakeConnector {
 
   Task<> close(FakeConnection connection) {
     FakeConnection gone = std::move(connection);
-    co_return;
+    if (network_->close_time.count() > 0) co_await network_->loop.sleep_for(network_->close_time);
   }
 
   Task<> watch(FakeConnection& connection) {

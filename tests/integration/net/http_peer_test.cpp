@@ -254,11 +254,12 @@ TEST_F(HttpServerPeerTest, gives_the_place_of_who_is_idle_longest_to_a_newcomer)
   // Where nobody is idle the newcomer is turned away.
   const std::string slow = make_http_request("127.0.0.1", HttpRequest{.target = "/slow"}).value();
   bool second_done = false, third_done = false;
-  const auto ask = [&](const auto& connection, bool& is_done) -> Task<> {
-    is_done = (co_await connection->send(slow)).has_value();
+  const auto ask = [&](HttpConnection& from, bool& is_done) -> Task<> {
+    const auto response = co_await from.send(slow);
+    is_done = response.has_value();
   };
-  loop.spawn(ask(second, second_done));
-  loop.spawn(ask(third, third_done));
+  loop.spawn(ask(*second, second_done));
+  loop.spawn(ask(*third, third_done));
   const auto fourth = connect(small_port);
   EXPECT_FALSE(run(fourth->send(request)));
   EXPECT_EQ(small.statistics().refused, 2U);

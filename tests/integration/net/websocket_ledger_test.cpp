@@ -41,6 +41,22 @@ TEST_P(WebSocketLedgerTest, StreamsAndLeasesShareALimit) {
   EXPECT_EQ(ledger_->available(), 1U);
 }
 
+// The permit comes when the socket is closed, which a peer that does not answer the goodbye cannot put off for ever.
+TEST_P(WebSocketLedgerTest, AnAcquireWaitsForTheGoodbyeButNotForEver) {
+  options_.config.close_timeout = 200ms;
+  const auto venue = make_venue();
+  venue->pause_after_first_request(5s);
+  const auto pool = make_sharing_pool(*venue);
+  ASSERT_TRUE(pool->subscribe("a"));
+  until([&] { return handler_.up.size() == 1; });
+  pool->unsubscribe("a");
+  const Instant begun = loop.refresh_now();
+  const auto lease = run(pool->acquire(4s));
+  ASSERT_TRUE(lease) << lease.error().to_string();
+  EXPECT_GE(loop.refresh_now() - begun, 150ms);
+  EXPECT_LT(loop.refresh_now() - begun, 3s);
+}
+
 TEST_P(WebSocketLedgerTest, StreamsOfOnePoolWaitForThoseOfAnother) {
   const auto venue = make_venue();
   ToyHandler first_handler;

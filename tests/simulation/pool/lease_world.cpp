@@ -32,6 +32,7 @@ pool::PoolConfig random_config(Random& random) {
   config.ejection.window = 200ms;
   config.ejection.window_outcomes = 4;
   config.failback_interval = random.chance(0.2) ? 0ms : std::chrono::milliseconds(random.between(20, 500));
+  config.close_timeout = std::chrono::milliseconds(random.between(10, 300));
   config.leak_threshold = random.chance(0.5) ? 0ms : std::chrono::milliseconds(random.between(50, 1000));
   config.permit_tenure = std::chrono::milliseconds(random.between(0, 50));
   config.seed = random.next();
@@ -53,13 +54,14 @@ std::vector<pool::Endpoint> make_endpoints(std::uint64_t which) {
 const char* const names[] = {"advance_little", "advance_much", "tick",      "acquire",    "try_acquire", "cancel",
                              "release",        "broken",       "dial_ends", "dial_fails", "dial_hangs",  "check_ends",
                              "check_fails",    "check_hangs",  "dies",      "half_opens", "stale_call",  "resize",
-                             "reconfigure",    "endpoints",    "drain",     "idle_limit", "notice",      "time_passes"};
+                             "reconfigure",    "endpoints",    "drain",     "idle_limit", "notice",      "close_ends",
+                             "close_hangs",    "time_passes"};
 static_assert(std::size(names) == LeaseWorld::kind_count);
 
 }  // namespace
 
 std::vector<std::uint32_t> LeaseWorld::weights() {
-  return {20, 4, 20, 30, 10, 6, 26, 6, 25, 8, 2, 10, 4, 1, 6, 3, 6, 2, 1, 1, 0, 1, 0, 0};
+  return {20, 4, 20, 30, 10, 6, 26, 6, 25, 8, 2, 10, 4, 1, 6, 3, 6, 2, 1, 1, 0, 1, 0, 12, 2, 0};
 }
 
 std::string LeaseWorld::describe(const Step& step) {
@@ -73,12 +75,15 @@ LeaseWorld::LeaseWorld(std::uint64_t seed, pool::PermitLedger* ledger)
                       std::chrono::milliseconds(random_.between(20, 500)), 0};
     budget_.emplace(budget_config_);
   }
+  closes_at_once_ = random_.chance(0.4);
+  can_cut_held_ = random_.chance(0.5);
   start();
 }
 
 LeaseWorld::LeaseWorld(pool::PoolConfig config, std::size_t endpoints)
     : random_(1), config_(std::move(config)), set_(make_endpoints(0)) {
   set_.resize(endpoints);
+  closes_at_once_ = false;
   start();
 }
 
@@ -166,6 +171,8 @@ void LeaseWorld::perform(const Step& step) {
       return pool_->set_idle_limit(static_cast<std::uint32_t>(step.a % connects_.size()),
                                    std::chrono::milliseconds(1 + step.b % 500));
     case notice: return deliver_notices();
+    case close_ends: return end_close(step.a);
+    case close_hangs: return hang_close(step.a);
     case time_passes: now_ += std::chrono::milliseconds(step.a); return do_tick();
     default: return;
   }
@@ -175,13 +182,13 @@ void LeaseWorld::do_tick() {
   is_ticking_ = true;
   pool_->tick(now_);
   require(pool_->wake_at() > now_, "a tick leaves something for another at once");
-  if (is_draining_) return;
   std::vector<pool::ConnectionHandle> ripe;
   for (const Wire& any : wires_) {
     if (any.state == Wire::unused && !any.is_proven && now_ - any.up_since >= 1s) ripe.push_back(any.handle);
   }
-  if (ripe.empty()) return;
   take_actions();  // some may have been retired
+  for (const Closing& closing : closing_) require(closing.cut_at > now_, "a close that takes too long was not cut");
+  if (is_draining_) return;
   for (const auto handle : ripe) {
     if (Wire* proven = wire(handle)) prove(*proven);
   }
@@ -318,12 +325,16 @@ void LeaseWorld::do_stale(const Step& step) {
     if (some->state != Wire::checking) pool_->checked(handle, step.b % 2 == 0, now_);
     require(!pool_->release(handle, now_) && !pool_->release_broken(handle, now_),
             "a connection nobody holds was returned");
+    require(!pool_->closed(handle, now_), "a connection of the pool was taken for closed");
   }
   if (!answered_.empty()) {
     require(!pool_->cancel(answered_[step.b % answered_.size()], now_), "a waiter was answered twice");
   }
   if (gone_.empty()) return;
   const pool::ConnectionHandle gone = gone_[step.b % gone_.size()];
+  const bool is_closing =
+      std::any_of(closing_.begin(), closing_.end(), [&](const Closing& c) { return c.handle == gone; });
+  require(is_closing || !pool_->closed(gone, now_), "a connection was closed twice");
   require(!pool_->release(gone, now_), "a connection that is gone was returned");
   require(!pool_->release_broken(gone, now_), "a connection that is gone was returned as broken");
   require(!pool_->dialed(gone, now_), "a dial that was given up was taken");
@@ -336,6 +347,7 @@ void LeaseWorld::do_resize(const Step& step) {
   if (is_draining_) return;
   advance_integral();
   largest_allowed_ = size();
+  sockets_allowed_ = sockets_open();
   config_.max_size = 1 + step.a % 6;
   config_.min_size = step.b % (config_.max_size + 1);
   require(pool_->resize(config_.min_size, config_.max_size, now_).has_value(), "a good size was refused");
@@ -347,6 +359,7 @@ void LeaseWorld::do_reconfigure(const Step& step) {
   if (is_draining_) return;
   advance_integral();
   largest_allowed_ = size();
+  sockets_allowed_ = sockets_open();
   Random random(step.a);
   pool::PoolConfig changed = random_config(random);
   changed.max_waiters = std::max(changed.max_waiters, askers_.size());

@@ -41,6 +41,8 @@ class LeaseWorld {
     drain,
     idle_limit,
     notice,       // the ledger's
+    close_ends,   // the socket of a connection that has left the pool is closed
+    close_hangs,  // it will not be before it is cut
     time_passes,  // an exact time, and the tick that was due by then
     kind_count
   };
@@ -73,6 +75,9 @@ class LeaseWorld {
   [[nodiscard]] std::size_t dials_begun() const { return dials_begun_; }
   [[nodiscard]] bool is_below_min_size() const { return !is_draining_ && size() < config_.min_size; }
   [[nodiscard]] std::size_t leases_open() const { return count(Wire::held); }
+  [[nodiscard]] std::size_t closes_open() const { return closing_.size(); }
+  /// In the world, whatever the pool thinks.
+  [[nodiscard]] std::size_t sockets_open() const;
   [[nodiscard]] std::uint32_t ledger_member() const { return member_; }
 
  private:
@@ -83,12 +88,18 @@ class LeaseWorld {
     State state = dialing;
     bool is_stuck = false;  // its dial or check hangs
     bool is_half_open = false;
+    bool is_socket_closed = false;  // cut in its holder's hands
     bool has_been_used = false;
     bool is_proven = false;  // lent, well checked, or open for a second at a tick
     Instant since{};         // of dialing or holding
     Instant give_up{};       // dialing: when the pool must have given up
     Instant up_since{};
     Instant last_used{};  // when it came up or was returned
+  };
+  struct Closing {  // out of the pool, its socket still open
+    pool::ConnectionHandle handle;
+    Instant cut_at{};  // it must have been cut by then
+    bool is_stuck = false;
   };
   struct Asker {
     pool::WaiterHandle handle;
@@ -119,6 +130,12 @@ class LeaseWorld {
   void do_reconfigure(const Step& step);
   void change_endpoints(const Step& step);
   void do_drain(Nanoseconds patience);
+  void end_close(std::uint32_t which);
+  void hang_close(std::uint32_t which);
+  void end_all_closes();
+  void tell_closed(pool::ConnectionHandle handle);
+  void begin_close(pool::ConnectionHandle handle);
+  void close_socket(pool::ConnectionHandle handle);
   void deliver_notices();
 
   void take_actions();
@@ -126,6 +143,7 @@ class LeaseWorld {
   void on(const pool::AbortDial& action);
   void on(const pool::Check& action);
   void on(const pool::Close& action);
+  void on(const pool::Cut& action);
   void on(const pool::Break& action);
   void on(const pool::Grant& action);
   void on(const pool::Reject& action);
@@ -137,6 +155,7 @@ class LeaseWorld {
   void forget(Wire& wire);
 
   void check_books();
+  void check_sockets();
   void check_demand();
   void check_patience();
   [[nodiscard]] Instant check_ends_at(const Wire& checked) const;
@@ -167,6 +186,11 @@ class LeaseWorld {
   Instant now_{};
   std::vector<Wire> wires_;
   std::array<std::size_t, Wire::state_count> counts_{};
+  std::vector<Closing> closing_;
+  std::vector<pool::ConnectionHandle> closed_now_;  // the pool has yet to be told
+  std::size_t sockets_allowed_ = 0;                 // over max_size, after a shrink; falling
+  bool closes_at_once_ = true;
+  bool can_cut_held_ = true;   // as connectors that have `abort`
   std::vector<Asker> askers_;  // in the order they came
   std::vector<pool::ConnectionHandle> gone_;
   std::vector<pool::WaiterHandle> answered_;

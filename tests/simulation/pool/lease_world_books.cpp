@@ -64,8 +64,12 @@ bool LeaseWorld::has_standby(std::uint32_t better) const {
 
 void LeaseWorld::take_actions() {
   while (auto action = pool_->next_action()) {
-    require(!is_drained_ || std::holds_alternative<pool::Close>(*action), "an action after the end");
+    const bool is_of_the_end =
+        std::holds_alternative<pool::Close>(*action) || std::holds_alternative<pool::Cut>(*action);
+    require(!is_drained_ || is_of_the_end, "an action after the end");
     std::visit([this](const auto& a) { on(a); }, *action);
+    if (pool_->has_actions()) continue;
+    for (const auto handle : std::exchange(closed_now_, {})) tell_closed(handle);
   }
   is_ticking_ = false;
 }
@@ -77,6 +81,7 @@ void LeaseWorld::on(const pool::Dial& action) {
   require(action.endpoint < connects_.size() && is_in_set(action.endpoint), "an endpoint that is not in the set");
   require(action.deadline == now_ + config_.connect_timeout, "a dial with the wrong deadline");
   require(count(Wire::dialing) < config_.max_connecting, "more dials at once than max_connecting");
+  require(sockets_open() < config_.max_size, "a dial although as many sockets as max_size are open");
   const bool is_wanted = askers_.size() > count(Wire::dialing) || size() < config_.min_size;
   if (!is_wanted && !has_standby(action.endpoint)) {
     require(standbys_left_ > 0, "a dial that nobody needs");
@@ -114,6 +119,7 @@ void LeaseWorld::on(const pool::AbortDial& action) {
   }
   gone_.push_back(action.connection);
   forget(*given_up);
+  begin_close(action.connection);
 }
 
 void LeaseWorld::on(const pool::Check& action) {
@@ -158,7 +164,12 @@ void LeaseWorld::on(const pool::Close& action) {
   if (closed->state != Wire::cut) ++books_.closed[static_cast<std::size_t>(action.reason)];
   require(action.reason != CloseReason::drained || is_draining_, "closed as drained before drain");
   gone_.push_back(action.connection);
+  const bool is_socket_closed = closed->is_socket_closed;
+  const bool was_cut = closed->state == Wire::cut;
   forget(*closed);
+  if (is_socket_closed) return;
+  begin_close(action.connection);
+  if (was_cut && !closes_at_once_) closing_.back().cut_at = Instant::max();  // the pool has said so before
 }
 
 void LeaseWorld::on(const pool::Break& action) {
@@ -167,6 +178,8 @@ void LeaseWorld::on(const pool::Break& action) {
   require(is_draining_ && now_ >= drain_deadline_, "cut before the deadline");
   if (held == nullptr) return;
   move(*held, Wire::cut);
+  held->is_socket_closed = can_cut_held_;
+  if (can_cut_held_) closed_now_.push_back(action.connection);
   ++books_.closed[static_cast<std::size_t>(CloseReason::drained)];
 }
 
@@ -251,6 +264,7 @@ void LeaseWorld::check_books() {
   require(gauges.connecting == count(Wire::dialing), "gauge connecting");
   require(gauges.failed == count(Wire::dead_in_hand), "gauge failed");
   require(gauges.waiters == askers_.size(), "gauge waiters");
+  require(gauges.size + gauges.closing == sockets_open(), "gauge closing");
   require(pool_->counters() == books_, "the counters differ from the fold of the trace");
   require(gauges.idle == 0 || gauges.waiters == 0, "somebody waits although a connection is idle");
   require(gauges.waiters <= config_.max_waiters, "more waiters than max_waiters");
@@ -263,8 +277,11 @@ void LeaseWorld::check_books() {
   for (const Wire& any : wires_) {
     if (any.state == Wire::dialing) require(pool_->wake_at() <= any.give_up, "would wake after a dial's deadline");
   }
+  for (const Closing& closing : closing_)
+    require(pool_->wake_at() <= closing.cut_at, "would wake after the end of a close's time");
   if (is_draining_ && !is_drained_)
     require(pool_->wake_at() <= drain_deadline_, "would wake after the drain's deadline");
+  check_sockets();
   check_demand();
   check_patience();
   check_rates();
@@ -292,7 +309,7 @@ void LeaseWorld::check_patience() {
 // Unless dials have failed lately, every dial that is wanted has begun, or will be as soon as the connect budget and
 // the ledger allow it.
 void LeaseWorld::check_demand() {
-  if (is_draining_ || has_failed_since_success_ || size() >= config_.max_size) return;
+  if (is_draining_ || has_failed_since_success_ || sockets_open() >= config_.max_size) return;
   const std::size_t connecting = count(Wire::dialing);
   if (connecting >= config_.max_connecting) return;
   const bool is_waiter_unserved = askers_.size() > connecting;

@@ -11,6 +11,7 @@ using namespace std::chrono_literals;
 bool LeaseWorld::settle_once(int round) {
   for (Wire& any : wires_) any.is_stuck = any.is_half_open = false;
   deliver_notices();
+  end_all_closes();
   while (count(Wire::dialing) > 0 && !violation_) {
     now_ += 100us;
     end_dial(0, true, false);
@@ -77,6 +78,8 @@ void LeaseWorld::end() {
     take_actions();
     require(wires_.size() < before, "a connection was left over");
   }
+  end_all_closes();
+  require(pool_->gauges().closing == 0 && sockets_open() == 0, "a socket was left over");
   check_books();
   check_statistics();
   require(books_.created == books_.closed_total(), "created connections must all be closed at the end");

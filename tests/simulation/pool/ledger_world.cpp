@@ -72,22 +72,22 @@ std::optional<std::string> LedgerWorld::check() const {
   std::size_t waiting = 0;
   for (const auto& loop : loops_) {
     if (loop->violation()) return loop->violation();
-    size += loop->size();
+    size += loop->sockets_open();
     waiting += loop->waiting();
     const std::size_t permits = ledger_.held(loop->ledger_member());
-    if (permits != loop->size()) return "a loop holds more or fewer permits than connections";
+    if (permits != loop->sockets_open()) return "a loop holds more or fewer permits than sockets";
     held += permits;
   }
   for (const auto& loop : slot_loops_) {
     if (loop->violation()) return loop->violation();
-    size += loop->size();
+    size += loop->sockets_open();
     waiting += loop->may_need_permit() ? 1 : 0;
     const std::size_t permits = ledger_.held(loop->ledger_member());
-    if (permits != loop->size()) return "a loop of slots holds more or fewer permits than connections";
+    if (permits != loop->sockets_open()) return "a loop of slots holds more or fewer permits than sockets";
     held += permits;
   }
   const std::size_t permits = ledger_.total() + ledger_.surplus();
-  if (size > permits) return "more connections over all loops than permits";
+  if (size > permits) return "more sockets over all loops than permits";
   if (held + ledger_.available() > permits) return "permits were made from nothing";
   if (ledger_.surplus() > 0 && ledger_.available() > 0) return "a permit is free though too many are out";
   if (ledger_.has_waiting() && waiting == 0) return "a loop is in line for a permit although nobody waits for one";

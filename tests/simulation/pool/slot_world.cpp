@@ -8,10 +8,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const char* const names[] = {"advance_little", "advance_much", "tick",        "place",       "remove",
-                             "dial_ends",      "dial_fails",   "confirm",     "confirm_all", "refuse",
-                             "message",        "lose",         "closing",     "stale_call",  "resize",
-                             "endpoints",      "drain",        "resubscribe", "notice"};
+const char* const names[] = {"advance_little", "advance_much", "tick",        "place",     "remove",  "dial_ends",
+                             "dial_fails",     "confirm",      "confirm_all", "refuse",    "message", "lose",
+                             "closing",        "stale_call",   "resize",      "endpoints", "drain",   "resubscribe",
+                             "notice",         "close_ends",   "close_hangs"};
 static_assert(std::size(names) == SlotWorld::kind_count);
 
 // `which` decides how many of the hosts there are, and their priorities.
@@ -29,7 +29,7 @@ std::vector<pool::Endpoint> make_endpoints(std::uint64_t which) {
 }  // namespace
 
 std::vector<std::uint32_t> SlotWorld::weights() {
-  return {20, 3, 30, 20, 6, 16, 4, 20, 12, 3, 20, 4, 3, 4, 2, 1, 0, 4, 0};
+  return {20, 3, 30, 20, 6, 16, 4, 20, 12, 3, 20, 4, 3, 4, 2, 1, 0, 4, 0, 12, 2};
 }
 
 std::string SlotWorld::describe(const Step& step) {
@@ -56,6 +56,8 @@ SlotWorld::SlotWorld(std::uint64_t seed, pool::PermitLedger* ledger) : random_(s
   config_.ejection.time_max = 2s;
   config_.ejection.recovery = 500ms;
   config_.failback_interval = random_.chance(0.2) ? 0ms : std::chrono::milliseconds(random_.between(20, 500));
+  config_.close_timeout = std::chrono::milliseconds(random_.between(10, 300));
+  closes_at_once_ = random_.chance(0.4);
   pool_ = std::make_unique<pool::SlotPool>(config_, slots_, make_endpoints(random_.next()));
   if (ledger_ != nullptr) {
     ear_ = std::make_shared<Ear>();
@@ -168,6 +170,10 @@ void SlotWorld::perform(const Step& step) {
       if (const Wish* wanted = nth_wish(step.a)) pool_->resubscribe(wanted->handle, now_);
       return;
     case notice: return deliver_notices();
+    case close_ends: return end_close(step.a);
+    case close_hangs:
+      if (!closing_.empty()) closing_[step.a % closing_.size()].is_stuck = true;
+      return;
     default: return;
   }
 }
@@ -177,7 +183,10 @@ void SlotWorld::do_tick() {
   is_ticking_ = true;
   for (int i = 0; i < 4; ++i) {
     pool_->tick(now_);
-    if (pool_->wake_at() > now_) return;
+    if (pool_->wake_at() <= now_) continue;
+    take_actions();
+    for (const Closing& closing : closing_) require(closing.cut_at > now_, "a close that takes too long was not cut");
+    return;
   }
   require(false, "ticks without end");
 }
@@ -258,6 +267,7 @@ void SlotWorld::do_resize(const Step& step) {
   require(pool_->resize(size, now_).has_value() == fits, "a new size was refused or taken wrongly");
   require(!pool_->resize(0, now_), "max_size 0 was taken");
   if (!fits) return;
+  sockets_allowed_ = sockets_open();
   config_.max_size = size;
 }
 
@@ -265,6 +275,25 @@ void SlotWorld::change_endpoints(const Step& step) {
   if (is_draining_) return;
   require(pool_->set_endpoints(make_endpoints(step.a), now_).has_value(), "good endpoints were refused");
   require(!pool_->set_endpoints({}, now_), "no endpoint at all was taken");
+}
+
+void SlotWorld::tell_closed(pool::SlotConnection handle) {
+  require(pool_->closed(handle, now_), "the end of a close was not taken");
+  require(!pool_->closed(handle, now_), "a connection was closed twice");
+}
+
+void SlotWorld::end_close(std::uint32_t which) {
+  std::vector<pool::SlotConnection> able;
+  for (const Closing& closing : closing_) {
+    if (!closing.is_stuck) able.push_back(closing.handle);
+  }
+  if (!able.empty()) close_socket(able[which % able.size()]);
+  take_actions();
+}
+
+void SlotWorld::end_all_closes() {
+  for (Closing& closing : closing_) closing.is_stuck = false;
+  while (!closing_.empty()) end_close(0);
 }
 
 void SlotWorld::deliver_notices() {
@@ -279,6 +308,7 @@ bool SlotWorld::is_settled() const {
 
 bool SlotWorld::settle_once() {
   deliver_notices();
+  end_all_closes();
   do_tick();
   take_actions();
   now_ += 1ms;
@@ -329,6 +359,8 @@ void SlotWorld::end() {
   pool_->drain(now_);
   take_actions();
   check_books();
+  end_all_closes();
+  require(pool_->stats(now_).gauges.closing == 0 && sockets_open() == 0, "a socket was left over");
   require(is_drained_ && wires_.empty() && wishes_.empty(), "something was left after the drain");
   const double utilization = pool_->stats(now_).utilization_mean;
   require(utilization >= 0 && utilization <= 1, "mean utilization is not within 0 and 1");

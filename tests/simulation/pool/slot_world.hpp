@@ -34,7 +34,9 @@ class SlotWorld {
     endpoints_change,
     drain,
     resubscribe,
-    notice,  // the ledger's
+    notice,       // the ledger's
+    close_ends,   // the socket of a connection that has left the pool is closed
+    close_hangs,  // it will not be before it is cut
     kind_count
   };
   static std::vector<std::uint32_t> weights();
@@ -52,7 +54,8 @@ class SlotWorld {
   /// Drains, and holds the pool to an orderly end.
   void end();
   [[nodiscard]] const std::optional<std::string>& violation() const { return violation_; }
-  [[nodiscard]] std::size_t size() const { return wires_.size(); }
+  /// In the world, whatever the pool thinks.
+  [[nodiscard]] std::size_t sockets_open() const { return wires_.size() + closing_.size(); }
   [[nodiscard]] std::size_t connections_max() const { return config_.max_size; }
   /// Has a stream without a connection, a connection that may be due for replacement, or a tick that is due.
   [[nodiscard]] bool may_need_permit() const {
@@ -76,6 +79,11 @@ class SlotWorld {
     std::set<std::uint64_t> confirmed;  // what the venue sends on it
     std::vector<Instant> sent;          // control messages
   };
+  struct Closing {  // out of the pool, its socket still open
+    pool::SlotConnection handle;
+    Instant cut_at{};  // it must have been cut by then
+    bool is_stuck = false;
+  };
   struct Wish {
     pool::StreamHandle handle;
     std::uint64_t carrier = 0;  // id of the connection, by StreamUp; 0: down
@@ -92,6 +100,11 @@ class SlotWorld {
   void do_resize(const Step& step);
   void change_endpoints(const Step& step);
   void deliver_notices();
+  void begin_close(pool::SlotConnection handle);
+  void close_socket(pool::SlotConnection handle);
+  void end_close(std::uint32_t which);
+  void end_all_closes();
+  void tell_closed(pool::SlotConnection handle);
   [[nodiscard]] bool is_settled() const;
   void come_to_rest();
   void settle_down(bool must_rest);
@@ -99,6 +112,7 @@ class SlotWorld {
   void on(const pool::SlotDial& action);
   void on(const pool::SlotAbortDial& action);
   void on(const pool::SlotClose& action);
+  void on(const pool::SlotCut& action);
   void on(const pool::Subscribe& action);
   void on(const pool::Unsubscribe& action);
   void on(const pool::StreamUp& action);
@@ -122,6 +136,10 @@ class SlotWorld {
   Instant now_{};
   std::map<std::uint64_t, Wire> wires_;
   std::map<std::uint64_t, Wish> wishes_;
+  std::vector<Closing> closing_;
+  std::vector<pool::SlotConnection> closed_now_;  // the pool has yet to be told
+  std::size_t sockets_allowed_ = 0;               // over max_size, after a shrink; falling
+  bool closes_at_once_ = true;
   std::vector<pool::SlotConnection> gone_;
   std::vector<pool::StreamHandle> ended_;
   bool is_draining_ = false;

@@ -7,9 +7,10 @@ namespace marketprism::simulation {
 
 void SlotWorld::take_actions() {
   while (auto action = pool_->next_action()) {
-    require(!is_drained_, "an action after the end");
+    require(!is_drained_ || std::holds_alternative<pool::SlotCut>(*action), "an action after the end");
     std::visit([this](const auto& a) { on(a); }, *action);
   }
+  for (const auto handle : std::exchange(closed_now_, {})) tell_closed(handle);
   is_ticking_ = false;
   fallen_from_.clear();
 }
@@ -21,7 +22,8 @@ void SlotWorld::on(const pool::SlotDial& action) {
   wires_[action.connection.id].endpoint = action.endpoint;
   wires_[action.connection.id].give_up = action.deadline + config_.connect_timeout / 8;
   require(!pool_->endpoints().is_removed(action.endpoint), "a dial to an endpoint that is gone");
-  require(wires_.size() <= config_.max_size + 1, "more connections than max_size and one for a rotation");
+  require(sockets_open() <= std::max(config_.max_size + 1, sockets_allowed_),
+          "more sockets than max_size and one for a rotation");
 }
 
 void SlotWorld::on(const pool::SlotAbortDial& action) {
@@ -31,6 +33,25 @@ void SlotWorld::on(const pool::SlotAbortDial& action) {
   ++(is_ticking_ && found->second.give_up <= now_ ? books_.failures : books_.abandoned);
   gone_.push_back(action.connection);
   wires_.erase(action.connection.id);
+  begin_close(action.connection);
+}
+
+// Its socket lives on.
+void SlotWorld::begin_close(pool::SlotConnection handle) {
+  closing_.push_back({handle, now_ + config_.close_timeout});
+  if (closes_at_once_) close_socket(handle);
+}
+
+void SlotWorld::close_socket(pool::SlotConnection handle) {
+  std::erase_if(closing_, [&](const Closing& c) { return c.handle == handle; });
+  closed_now_.push_back(handle);
+}
+
+void SlotWorld::on(const pool::SlotCut& action) {
+  const auto cut =
+      std::find_if(closing_.begin(), closing_.end(), [&](const Closing& c) { return c.handle == action.connection; });
+  require(cut != closing_.end() && cut->cut_at <= now_, "a close was cut before its time, or twice");
+  close_socket(action.connection);
 }
 
 void SlotWorld::on(const pool::SlotClose& action) {
@@ -48,6 +69,7 @@ void SlotWorld::on(const pool::SlotClose& action) {
   }
   gone_.push_back(action.connection);
   wires_.erase(action.connection.id);
+  begin_close(action.connection);
 }
 
 void SlotWorld::check_rate(Wire& wire) {
@@ -132,6 +154,12 @@ void SlotWorld::check_books() {
   const pool::SlotStats stats = pool_->slot_stats();
   require(stats.streams == wishes_.size(), "number of streams");
   require(stats.connections == wires_.size(), "number of connections");
+  require(pool_->stats(now_).gauges.closing == closing_.size(), "gauge closing");
+  for (const Closing& closing : closing_)
+    require(pool_->wake_at() <= closing.cut_at, "would wake after the end of a close's time");
+  const std::size_t most = config_.max_size + 1;  // one for a rotation
+  sockets_allowed_ = sockets_open() <= most ? 0 : std::min(sockets_allowed_, sockets_open());
+  require(sockets_open() <= std::max(most, sockets_allowed_), "more sockets than max_size and one for a rotation");
   require(pool_->counters() == books_, "the counters differ from the fold of the trace");
   require(stats.moved == stream_books_.moved && stats.interrupted == stream_books_.interrupted,
           "moved or interrupted streams differ from the fold of the trace");

@@ -47,6 +47,7 @@ class Search {
     each(LeaseWorld::dial_fails, world.dials_open());
     each(LeaseWorld::release, world.leases_open());
     each(LeaseWorld::release_broken, world.leases_open());
+    each(LeaseWorld::close_ends, world.closes_open());
     each(LeaseWorld::dies, world.leases_open() > 0 ? 1 : 0);
     if (world.waiting() > 0) next.push_back({LeaseWorld::time_passes, 500, 0});
     return next;

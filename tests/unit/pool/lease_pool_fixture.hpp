@@ -1,6 +1,7 @@
 #pragma once
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -33,15 +34,35 @@ class LeasePoolTest : public testing::Test {
   void take() {
     while (auto action = pool_->next_action()) {
       if (const auto* dial = std::get_if<Dial>(&*action)) dials_.push_back(*dial);
-      if (const auto* abort = std::get_if<AbortDial>(&*action)) aborted_.push_back(abort->connection);
+      if (const auto* abort = std::get_if<AbortDial>(&*action)) {
+        aborted_.push_back(abort->connection);
+        begin_close(abort->connection);
+      }
       if (const auto* check = std::get_if<Check>(&*action)) checks_.push_back(check->connection);
-      if (const auto* close = std::get_if<Close>(&*action)) closed_.push_back(*close);
+      if (const auto* close = std::get_if<Close>(&*action)) {
+        closed_.push_back(*close);
+        begin_close(close->connection);
+      }
+      if (const auto* cut = std::get_if<Cut>(&*action)) cut_.push_back(cut->connection);
       if (const auto* broken = std::get_if<Break>(&*action)) broken_.push_back(broken->connection);
       if (const auto* grant = std::get_if<Grant>(&*action)) grants_.push_back(*grant);
       if (const auto* reject = std::get_if<Reject>(&*action)) errors_.push_back(reject->error);
       if (const auto* overdue = std::get_if<Overdue>(&*action)) overdue_.push_back(*overdue);
       if (const auto* drained = std::get_if<Drained>(&*action)) drained_ = *drained;
     }
+  }
+
+  void begin_close(ConnectionHandle connection) {
+    if (closes_at_once_) {
+      pool_->closed(connection, now_);
+    } else {
+      closing_.push_back(connection);
+    }
+  }
+
+  void finish_closes() {
+    for (const auto connection : std::exchange(closing_, {})) EXPECT_TRUE(pool_->closed(connection, now_));
+    take();
   }
 
   void pass(Nanoseconds time) {
@@ -88,7 +109,9 @@ class LeasePoolTest : public testing::Test {
   std::unique_ptr<LeasePool> pool_;
   Instant now_{1000s};
   std::vector<Dial> dials_;
-  std::vector<ConnectionHandle> aborted_, checks_, broken_;
+  std::vector<ConnectionHandle> aborted_, checks_, broken_, cut_;
+  std::vector<ConnectionHandle> closing_;  // their sockets are open still
+  bool closes_at_once_ = true;
   std::vector<Close> closed_;
   std::vector<Grant> grants_;
   std::vector<Error> errors_;

@@ -35,6 +35,9 @@ struct Loop {
         ++dials;
         EXPECT_TRUE(pool.dialed(dial->connection, now));
       }
+      if (const auto* close = std::get_if<Close>(&*action)) {
+        EXPECT_TRUE(pool.closed(close->connection, now));
+      }
       if (const auto* grant = std::get_if<Grant>(&*action)) grants.push_back(grant->connection);
     }
   }

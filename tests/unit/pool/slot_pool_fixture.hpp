@@ -39,13 +39,31 @@ class SlotPoolTest : public testing::Test {
   void take() {
     while (auto action = pool_->next_action()) {
       if (const auto* dial = std::get_if<SlotDial>(&*action)) dials_.push_back(dial->connection);
-      if (const auto* close = std::get_if<SlotClose>(&*action)) closed_.push_back(*close);
+      if (const auto* close = std::get_if<SlotClose>(&*action)) {
+        closed_.push_back(*close);
+        begin_close(close->connection);
+      }
+      if (const auto* abort = std::get_if<SlotAbortDial>(&*action)) begin_close(abort->connection);
+      if (const auto* cut = std::get_if<SlotCut>(&*action)) cut_.push_back(cut->connection);
       if (const auto* ask = std::get_if<Subscribe>(&*action)) asked_.push_back(*ask);
       if (const auto* drop = std::get_if<Unsubscribe>(&*action)) dropped_.push_back(*drop);
       if (const auto* up = std::get_if<StreamUp>(&*action)) up_.push_back(*up);
       if (const auto* down = std::get_if<StreamDown>(&*action)) down_.push_back(*down);
       if (const auto* end = std::get_if<StreamEnd>(&*action)) ended_.push_back(*end);
     }
+  }
+
+  void begin_close(SlotConnection connection) {
+    if (closes_at_once_) {
+      pool_->closed(connection, now_);
+    } else {
+      closing_.push_back(connection);
+    }
+  }
+
+  void finish_closes() {
+    for (const auto connection : std::exchange(closing_, {})) EXPECT_TRUE(pool_->closed(connection, now_));
+    take();
   }
 
   void pass(Nanoseconds time = 0s) {
@@ -82,6 +100,9 @@ class SlotPoolTest : public testing::Test {
   Instant now_{1000s};
   std::vector<SlotConnection> dials_;
   std::vector<SlotClose> closed_;
+  std::vector<SlotConnection> closing_;  // their sockets are open still
+  std::vector<SlotConnection> cut_;
+  bool closes_at_once_ = true;
   std::vector<Subscribe> asked_;
   std::vector<Unsubscribe> dropped_;
   std::vector<StreamUp> up_;

@@ -71,9 +71,11 @@ TEST_F(SlotPoolLedgerTest, APermitIsHeldFromTheDialToTheEnd) {
   bring_up();
   EXPECT_EQ(ledger_.available(), 1U);
   pool_->lost(up_[0].connection, now_);
+  take();
   EXPECT_EQ(ledger_.available(), 2U);
   bring_up();
   pool_->drain(now_);
+  take();
   EXPECT_EQ(ledger_.available(), 2U);
   pool_.reset();
 }
