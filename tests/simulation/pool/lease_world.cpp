@@ -187,7 +187,7 @@ void LeaseWorld::do_tick() {
     if (any.state == Wire::unused && !any.is_proven && now_ - any.up_since >= 1s) ripe.push_back(any.handle);
   }
   take_actions();  // some may have been retired
-  for (const Closing& closing : closing_) require(closing.cut_at > now_, "a close that takes too long was not cut");
+  for (const Closing& goodbye : closing_) require(goodbye.cut_at > now_, "a close that takes too long was not cut");
   if (is_draining_) return;
   for (const auto handle : ripe) {
     if (Wire* proven = wire(handle)) prove(*proven);

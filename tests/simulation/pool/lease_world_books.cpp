@@ -277,8 +277,8 @@ void LeaseWorld::check_books() {
   for (const Wire& any : wires_) {
     if (any.state == Wire::dialing) require(pool_->wake_at() <= any.give_up, "would wake after a dial's deadline");
   }
-  for (const Closing& closing : closing_)
-    require(pool_->wake_at() <= closing.cut_at, "would wake after the end of a close's time");
+  for (const Closing& goodbye : closing_)
+    require(pool_->wake_at() <= goodbye.cut_at, "would wake after the end of a close's time");
   if (is_draining_ && !is_drained_)
     require(pool_->wake_at() <= drain_deadline_, "would wake after the drain's deadline");
   check_sockets();

@@ -29,8 +29,8 @@ void LeaseWorld::tell_closed(pool::ConnectionHandle handle) {
 
 void LeaseWorld::end_close(std::uint32_t which) {
   std::vector<Closing*> able;
-  for (Closing& closing : closing_) {
-    if (!closing.is_stuck) able.push_back(&closing);
+  for (Closing& goodbye : closing_) {
+    if (!goodbye.is_stuck) able.push_back(&goodbye);
   }
   if (able.empty()) return;
   const Closing* ended = able[which % able.size()];
@@ -44,7 +44,7 @@ void LeaseWorld::hang_close(std::uint32_t which) {
 }
 
 void LeaseWorld::end_all_closes() {
-  for (Closing& closing : closing_) closing.is_stuck = false;
+  for (Closing& goodbye : closing_) goodbye.is_stuck = false;
   while (!closing_.empty() && !violation_) {
     end_close(0);
     take_actions();

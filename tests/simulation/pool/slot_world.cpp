@@ -185,7 +185,7 @@ void SlotWorld::do_tick() {
     pool_->tick(now_);
     if (pool_->wake_at() <= now_) continue;
     take_actions();
-    for (const Closing& closing : closing_) require(closing.cut_at > now_, "a close that takes too long was not cut");
+    for (const Closing& goodbye : closing_) require(goodbye.cut_at > now_, "a close that takes too long was not cut");
     return;
   }
   require(false, "ticks without end");
@@ -284,15 +284,15 @@ void SlotWorld::tell_closed(pool::SlotConnection handle) {
 
 void SlotWorld::end_close(std::uint32_t which) {
   std::vector<pool::SlotConnection> able;
-  for (const Closing& closing : closing_) {
-    if (!closing.is_stuck) able.push_back(closing.handle);
+  for (const Closing& goodbye : closing_) {
+    if (!goodbye.is_stuck) able.push_back(goodbye.handle);
   }
   if (!able.empty()) close_socket(able[which % able.size()]);
   take_actions();
 }
 
 void SlotWorld::end_all_closes() {
-  for (Closing& closing : closing_) closing.is_stuck = false;
+  for (Closing& goodbye : closing_) goodbye.is_stuck = false;
   while (!closing_.empty()) end_close(0);
 }
 

@@ -155,8 +155,8 @@ void SlotWorld::check_books() {
   require(stats.streams == wishes_.size(), "number of streams");
   require(stats.connections == wires_.size(), "number of connections");
   require(pool_->stats(now_).gauges.closing == closing_.size(), "gauge closing");
-  for (const Closing& closing : closing_)
-    require(pool_->wake_at() <= closing.cut_at, "would wake after the end of a close's time");
+  for (const Closing& goodbye : closing_)
+    require(pool_->wake_at() <= goodbye.cut_at, "would wake after the end of a close's time");
   const std::size_t most = config_.max_size + 1;  // one for a rotation
   sockets_allowed_ = sockets_open() <= most ? 0 : std::min(sockets_allowed_, sockets_open());
   require(sockets_open() <= std::max(most, sockets_allowed_), "more sockets than max_size and one for a rotation");
