@@ -18,9 +18,9 @@ int main(int count, char** arguments) {
   options.tls = mp::net::TlsContext::make_client().value();
   auto pool = mp::net::HttpConnectionPool::create(loop, options).value();
 
-  const auto fetch = [](mp::net::HttpConnectionPool& connections, mp::wire::Url url) -> mp::async::Task<int> {
+  const auto fetch = [](mp::net::HttpConnectionPool& connections, mp::wire::Url target) -> mp::async::Task<int> {
     mp::net::HttpRequest request;
-    const auto response = co_await connections.request(std::move(url), std::move(request));
+    const auto response = co_await connections.request(std::move(target), std::move(request));
     std::cout << (response ? (*response)->body : response.error().to_string()) << "\n";
     co_return response ? 0 : 1;
   };
