@@ -21,7 +21,10 @@ std::size_t bytes_of(const market::Event& event) {
 }  // namespace
 
 Batcher::Batcher(Wake& wake, BatcherOptions options)
-    : options_(options), batches_(wake, options.batches_max, options.when_full) {}
+    : options_(options),
+      batches_(wake, options.batches_max, options.when_full,
+               {.ready = options.batches_ready,
+                .make = [bytes = options.batch_bytes_max] { return std::make_unique<EventBatch>(bytes); }}) {}
 
 bool Batcher::put(const market::Event& event) {
   return batches_.put([&](EventBatch& batch) {

@@ -29,6 +29,18 @@ std::string_view Arena::copy(std::string_view text) {
   return {memory, text.size()};
 }
 
+void Arena::reserve(std::size_t bytes) {
+  for (std::size_t i = 0; i < bytes; i += chunk_bytes_) {
+    chunks_.push_back({std::make_unique<std::byte[]>(chunk_bytes_), chunk_bytes_});  // zeroed, and so touched
+  }
+}
+
+std::size_t Arena::capacity_bytes() const {
+  std::size_t sum = 0;
+  for (const Chunk& chunk : chunks_) sum += chunk.size;
+  return sum;
+}
+
 void Arena::clear() {
   std::erase_if(chunks_, [this](const Chunk& chunk) { return chunk.size > chunk_bytes_; });
   at_ = 0;
@@ -65,6 +77,12 @@ void EventBatch::own(T& payload) {
     instruments_.push_back(std::make_unique<market::Instrument>(*payload));
     payload = instruments_.back().get();
   }
+}
+
+EventBatch::EventBatch(std::size_t bytes_max) {
+  events_.resize(bytes_max / sizeof(market::Event) + 1);
+  events_.clear();
+  arena_.reserve(bytes_max);
 }
 
 void EventBatch::append(const market::Event& event) {

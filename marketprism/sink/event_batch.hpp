@@ -20,11 +20,17 @@ class Arena {
   void* allocate(std::size_t bytes, std::size_t alignment);
   std::string_view copy(std::string_view text);
 
+  /// Takes memory for so many bytes now, and touches it, instead of as it is needed. For an arena that was not used
+  /// yet.
+  void reserve(std::size_t bytes);
+
   /// Everything handed out is void. Chunks of the usual size are kept.
   void clear();
 
   /// Handed out since the last clear().
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  /// Taken, used or not.
+  [[nodiscard]] std::size_t capacity_bytes() const;
 
  private:
   struct Chunk {
@@ -43,6 +49,11 @@ class Arena {
 /// Appending copies texts and levels and allocates nothing once warm. Belongs to one thread at a time.
 class EventBatch {
  public:
+  EventBatch() = default;
+
+  /// With memory, taken and touched, for any mix of events up to this size.
+  explicit EventBatch(std::size_t bytes_max);
+
   void append(const market::Event& event);
 
   /// Their views are valid until clear().
@@ -54,6 +65,11 @@ class EventBatch {
 
   /// Memory in use by the events.
   [[nodiscard]] std::size_t bytes() const { return events_.size() * sizeof(market::Event) + arena_.bytes(); }
+
+  /// Memory taken for events, used or not.
+  [[nodiscard]] std::size_t capacity_bytes() const {
+    return events_.capacity() * sizeof(market::Event) + arena_.capacity_bytes();
+  }
 
   void clear();
 

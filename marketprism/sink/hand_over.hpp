@@ -1,8 +1,10 @@
 #pragma once
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -53,17 +55,27 @@ struct BufferUses {
   }
 };
 
+/// Where the buffers of a HandOver come from.
+template <class Buffer>
+struct BufferSupply {
+  /// How many are made at the start. Enough for what waits at the worst moment of an hour, and memory does not creep up
+  /// with each new record of what has waited.
+  std::size_t ready = 0;
+  std::function<std::unique_ptr<Buffer>()> make = [] { return std::make_unique<Buffer>(); };
+};
+
 /// Passes buffers that gather many items from one producer thread to one consumer thread and back: a bounded number of
-/// them, allocated as they are first needed and then used again. The producer pays one lock that is nearly always free
-/// and no allocation. The consumer may also take the buffer that is still being filled, so that nothing waits longer
-/// than the consumer sleeps, even if the producer falls silent.
+/// them, made at the start or as they are first needed, and then used again. The producer pays one lock that is nearly
+/// always free and no allocation. The consumer may also take the buffer that is still being filled, so that nothing
+/// waits longer than the consumer sleeps, even if the producer falls silent.
 template <class Buffer>
 class HandOver {
  public:
-  HandOver(Wake& wake, std::size_t buffers_max, WhenFull when_full)
-      : wake_(wake), buffers_max_(buffers_max), when_full_(when_full) {
+  HandOver(Wake& wake, std::size_t buffers_max, WhenFull when_full, BufferSupply<Buffer> supply = {})
+      : wake_(wake), buffers_max_(buffers_max), when_full_(when_full), make_(std::move(supply.make)) {
     filled_.reserve(buffers_max);
     free_.reserve(buffers_max);
+    for (; created_ < std::min(supply.ready, buffers_max); ++created_) free_.push_back(make_());
   }
   HandOver(const HandOver&) = delete;
   HandOver& operator=(const HandOver&) = delete;
@@ -133,7 +145,7 @@ class HandOver {
  private:
   bool take_free(std::unique_lock<std::mutex>& lock) {
     if (free_.empty() && created_ < buffers_max_) {
-      open_ = std::make_unique<Buffer>();
+      open_ = make_();
       ++created_;
       ++begun_;
       return true;
@@ -152,6 +164,7 @@ class HandOver {
   Wake& wake_;
   const std::size_t buffers_max_;
   const WhenFull when_full_;
+  const std::function<std::unique_ptr<Buffer>()> make_;
   mutable std::mutex mutex_;
   std::condition_variable has_room_;
   std::unique_ptr<Buffer> open_;                 // being filled; null or with something in it

@@ -65,6 +65,8 @@ std::optional<BlockHeader> decode_block_header(std::string_view bytes) {
   return header;
 }
 
+BlockBuffer::BlockBuffer(std::size_t bytes_max) : bytes_(bytes_max, '\0') { bytes_.clear(); }
+
 std::size_t BlockBuffer::stream_of(const Frame& frame, bool& is_new) {
   is_new = false;
   for (std::size_t i = 0; i < stream_count_; ++i) {
@@ -119,19 +121,27 @@ struct BlockEncoder::State {
   ZSTD_CCtx* context = ZSTD_createCCtx();
 };
 
-BlockEncoder::BlockEncoder(int level) : state_(std::make_unique<State>()) {
+BlockEncoder::BlockEncoder(int level, std::size_t block_bytes_ready) : state_(std::make_unique<State>()) {
   if (state_->context == nullptr) throw std::bad_alloc();
   ZSTD_CCtx_setParameter(state_->context, ZSTD_c_compressionLevel, level);
   ZSTD_CCtx_setParameter(state_->context, ZSTD_c_checksumFlag, 1);
+  if (block_bytes_ready == 0) return;
+  const std::string plain(block_bytes_ready, 'x');
+  std::string compressed(ZSTD_compressBound(plain.size()), '\0');
+  static_cast<void>(ZSTD_compress2(state_->context, compressed.data(), compressed.size(), plain.data(), plain.size()));
 }
 
 BlockEncoder::~BlockEncoder() { ZSTD_freeCCtx(state_->context); }
+
+std::size_t BlockEncoder::block_bytes_max(std::size_t plain_bytes) {
+  return block_header_bytes + ZSTD_compressBound(plain_bytes);
+}
 
 void BlockEncoder::encode(const BlockBuffer& buffer, std::string& file) {
   assert(!buffer.empty());
   const std::string_view plain = buffer.bytes();
   const std::size_t begin = file.size();
-  file.resize(begin + block_header_bytes + ZSTD_compressBound(plain.size()));
+  file.resize(begin + block_bytes_max(plain.size()));
   char* const payload = file.data() + begin + block_header_bytes;
   const std::size_t room = file.size() - begin - block_header_bytes;
   const std::size_t size = ZSTD_compress2(state_->context, payload, room, plain.data(), plain.size());

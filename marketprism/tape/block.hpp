@@ -47,6 +47,11 @@ std::optional<BlockHeader> decode_block_header(std::string_view bytes);
 /// allocation once warm. Belongs to one thread at a time; handed over whole between threads.
 class BlockBuffer {
  public:
+  BlockBuffer() = default;
+
+  /// With memory for so many bytes, taken and touched.
+  explicit BlockBuffer(std::size_t bytes_max);
+
   /// Views of `frame` are copied. Payload, URL and symbol together must stay below 1 GiB (asserted).
   void append(const Frame& frame);
   void clear();
@@ -77,11 +82,14 @@ class BlockBuffer {
 /// Makes whole blocks out of buffers. One thread; about 1 MiB of zstd state.
 class BlockEncoder {
  public:
-  /// `level` is zstd's, 1 (fast) to 19.
-  explicit BlockEncoder(int level = 1);
+  /// `level` is zstd's, 1 (fast) to 19. `block_bytes_ready`: zstd takes what blocks of that size need at once.
+  explicit BlockEncoder(int level = 1, std::size_t block_bytes_ready = 0);
   ~BlockEncoder();
   BlockEncoder(const BlockEncoder&) = delete;
   BlockEncoder& operator=(const BlockEncoder&) = delete;
+
+  /// What a block of so many plain bytes may take in a file, at most.
+  static std::size_t block_bytes_max(std::size_t plain_bytes);
 
   /// Appends header and compressed payload of `buffer`, which must not be empty, to `file`. The buffer is not cleared.
   void encode(const BlockBuffer& buffer, std::string& file);

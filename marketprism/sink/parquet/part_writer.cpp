@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <malloc.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
@@ -141,13 +142,17 @@ Result<> PartWriter::State::add_function() {
   return {};
 }
 
-/// If that fails the old one goes on.
+/// If that fails the old one goes on. What the other leaves free lies between what others hold, and the new one took
+/// fresh pages while both were open: without the trim some MiB more stay resident with each change.
 void PartWriter::State::renew() {
   files = 0;
-  Result<DuckDbSession> fresh = open_database();
-  if (!fresh) return;
-  std::swap(session, *fresh);
-  if (!add_function()) std::swap(session, *fresh);
+  {
+    Result<DuckDbSession> fresh = open_database();
+    if (!fresh) return;
+    std::swap(session, *fresh);
+    if (!add_function()) std::swap(session, *fresh);
+  }
+  ::malloc_trim(0);
 }
 
 PartWriter::PartWriter(std::unique_ptr<State> state) : state_(std::move(state)) {}

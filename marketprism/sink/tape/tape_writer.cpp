@@ -18,7 +18,11 @@ namespace marketprism::sink {
 
 namespace {
 
+constexpr std::size_t usual_frame_bytes_max = 64UL << 10;
 constexpr std::size_t kept_capacity_max = 4UL << 20;  // a block that grew beyond this is not used again
+
+/// A block is full when its last frame made it so.
+std::size_t room_for(const TapeWriterOptions& options) { return options.block_bytes_max + usual_frame_bytes_max; }
 
 Instant clock_now() { return std::chrono::time_point_cast<Nanoseconds>(std::chrono::steady_clock::now()); }
 
@@ -26,7 +30,10 @@ Instant clock_now() { return std::chrono::time_point_cast<Nanoseconds>(std::chro
 
 struct TapePort::State {
   State(Wake& wake, const TapeWriterOptions& options)
-      : blocks(wake, options.blocks_max, options.when_full), block_bytes_max(options.block_bytes_max) {}
+      : blocks(wake, options.blocks_max, options.when_full,
+               {.ready = options.blocks_ready,
+                .make = [bytes = room_for(options)] { return std::make_unique<tape::BlockBuffer>(bytes); }}),
+        block_bytes_max(options.block_bytes_max) {}
 
   HandOver<tape::BlockBuffer> blocks;
   std::size_t block_bytes_max;
@@ -81,7 +88,10 @@ struct TapeWriter::State {
     TapePort* port;
   };
 
-  explicit State(TapeWriterOptions given) : options(std::move(given)), encoder(options.compression_level) {}
+  explicit State(TapeWriterOptions given)
+      : options(std::move(given)), encoder(options.compression_level, room_for(options)) {
+    encoded.resize(tape::BlockEncoder::block_bytes_max(room_for(options)));
+  }
 
   void run_writer();
   void run_syncer();
@@ -148,7 +158,7 @@ bool TapeWriter::State::write(Venue& venue, TapePort& port, std::unique_ptr<tape
     venue.retry_at = now + options.retry_after;
     return false;
   }
-  if (block->bytes().size() > kept_capacity_max) block = std::make_unique<tape::BlockBuffer>();
+  if (block->bytes().size() > kept_capacity_max) block = std::make_unique<tape::BlockBuffer>(room_for(options));
   block->clear();
   port.state_->blocks.give_back(std::move(block));
   return true;

@@ -52,6 +52,17 @@ TEST(EventBatch, ASymbolThatTakesTheMemoryOfAnotherIsNotMistakenForIt) {
   EXPECT_EQ(batch.events()[1].symbol.data(), batch.events()[2].symbol.data());
 }
 
+TEST(EventBatch, OneMadeForASizeTakesNoMoreUpToIt) {
+  constexpr std::size_t bytes_max = 128 << 10;
+  for (const market::Event& event : one_of_each()) {
+    if (event.type() == market::EventType::instrument) continue;  // rare; each allocates
+    EventBatch batch(bytes_max);
+    const std::size_t capacity = batch.capacity_bytes();
+    while (batch.bytes() < bytes_max) batch.append(event);
+    EXPECT_EQ(batch.capacity_bytes(), capacity) << name_of(event.type());
+  }
+}
+
 TEST(EventBatch, CanBeUsedAgain) {
   const std::string expected = json_of(one_of_each());
   EventBatch batch;

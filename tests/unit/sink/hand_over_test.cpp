@@ -46,6 +46,30 @@ TEST(HandOver, DropsWhenEveryBufferIsFilledAndUsesThemAgain) {
   EXPECT_EQ(buffer->data(), memory);
 }
 
+TEST(HandOver, MakesWhatIsReadyAtTheStartAndTheRestAsNeeded) {
+  Wake wake;
+  int made = 0;
+  HandOver<Numbers> hand_over(wake, 3, WhenFull::drop, {.ready = 2, .make = [&] {
+                                                          ++made;
+                                                          return std::make_unique<Numbers>();
+                                                        }});
+  EXPECT_EQ(made, 2);
+  EXPECT_EQ(hand_over.uses().made, 2U);
+  EXPECT_EQ(hand_over.uses().begun, 0U);
+  for (int i = 0; i < 6; ++i) EXPECT_TRUE(put(hand_over, i));
+  EXPECT_EQ(made, 2);
+  EXPECT_TRUE(put(hand_over, 6));
+  EXPECT_EQ(made, 3);
+  EXPECT_EQ(hand_over.uses().begun, 3U);
+  EXPECT_EQ(hand_over.uses().made, 3U);
+}
+
+TEST(HandOver, HasNoMoreReadyThanThereMayBe) {
+  Wake wake;
+  const HandOver<Numbers> hand_over(wake, 2, WhenFull::drop, {.ready = 16});
+  EXPECT_EQ(hand_over.uses().made, 2U);
+}
+
 TEST(HandOver, FlushEndsTheOpenBuffer) {
   Wake wake;
   HandOver<Numbers> hand_over(wake, 4, WhenFull::drop);
