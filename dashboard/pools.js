@@ -53,6 +53,7 @@ const leased = [
   ['Opened', (p) => count(p.counters.created)],
   ['Dials failed', (p) => count(p.counters.failures)],
   ['Memory', (p) => bytes(p.memory_bytes), 'memory_bytes'],
+  ['Buffers', (p) => bytes(p.connection_bytes)],
 ];
 const shared = [
   ['Streams up', (p) => `${p.slots.up} of ${p.slots.streams}`],
@@ -67,6 +68,7 @@ const shared = [
   ['Opened', (p) => count(p.counters.created)],
   ['Dials failed', (p) => count(p.counters.failures)],
   ['Memory', (p) => bytes(p.memory_bytes), 'memory_bytes'],
+  ['Buffers', (p) => bytes(p.connection_bytes)],
 ];
 const factsOf = (pool) => (pool.slots ? shared : leased);
 

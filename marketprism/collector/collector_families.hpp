@@ -87,6 +87,8 @@ struct CollectorMetrics::Families {
   monitor::FamilyId hold = gauge("pool_hold_seconds", "pool, stat", "From acquire to return: mean, p50, p99, max");
   monitor::FamilyId check = gauge("pool_check_seconds", "pool, stat", "Health checks: mean, p50, p99, max");
   monitor::FamilyId pool_memory = gauge("pool_memory_bytes", "pool", "Held by the pool's own records");
+  monitor::FamilyId connection_memory =
+      gauge("pool_connection_memory_bytes", "pool", "Held by the buffers of the pool's connections");
   monitor::FamilyId slots = gauge("pool_streams", "pool, state", "Streams placed: up, waiting, and free places");
   monitor::FamilyId moves = counter("pool_stream_moves", "pool, cause", "Streams moved, interrupted, silent, refused");
   monitor::FamilyId rotations = counter("pool_rotations", "pool, outcome", "Connections replaced before their end");

@@ -71,6 +71,7 @@ void CollectorMetrics::add_pool(Scrape& scrape, const PoolSnapshot& pool) const 
   state("checking", stats.gauges.checking);
   state("connecting", stats.gauges.connecting);
   state("failed", stats.gauges.failed);
+  state("closing", stats.gauges.closing);
   scrape.add(f_->max_size, labels, stats.max_size);
   scrape.add(f_->waiters, labels, stats.gauges.waiters);
   scrape.add(f_->hit, labels, stats.hit_rate());
@@ -81,6 +82,7 @@ void CollectorMetrics::add_pool(Scrape& scrape, const PoolSnapshot& pool) const 
   scrape.add(f_->utilization_mean, labels, stats.utilization_mean);
   scrape.add(f_->time_saved, labels, seconds(stats.time_saved));
   scrape.add(f_->pool_memory, labels, stats.memory_bytes);
+  scrape.add(f_->connection_memory, labels, stats.connection_bytes);
   add_times(scrape, f_->connect, pool.name, stats.connect);
   add_times(scrape, f_->wait, pool.name, stats.wait);
   add_times(scrape, f_->hold, pool.name, stats.hold);

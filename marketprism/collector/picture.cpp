@@ -34,7 +34,7 @@ void add_owners(Picture& picture) {
   std::uint64_t directory = 0, pools = 0, sinks = 0;
   for (const VenueSnapshot& venue : picture.loop.venues) {
     directory += venue.directory_bytes;
-    for (const PoolSnapshot& pool : venue.pools) pools += pool.stats.memory_bytes;
+    for (const PoolSnapshot& pool : venue.pools) pools += pool.stats.memory_bytes + pool.stats.connection_bytes;
   }
   for (const sink::SinkStats& sink : store.sinks) sinks += sink.buffered_bytes;
   add("instruments", directory);

@@ -38,7 +38,10 @@ void add_counters(JsonWriter& json, const pool::PoolCounters& c) {
 
 void add_gauges(JsonWriter& json, const pool::PoolGauges& g) {
   json.field("size", g.size).field("active", g.active).field("idle", g.idle).field("checking", g.checking);
-  json.field("connecting", g.connecting).field("failed", g.failed).field("waiters", g.waiters);
+  json.field("connecting", g.connecting)
+      .field("failed", g.failed)
+      .field("closing", g.closing)
+      .field("waiters", g.waiters);
 }
 
 void add_slots(JsonWriter& json, const std::optional<pool::SlotStats>& slots) {
@@ -63,7 +66,7 @@ void add_pool(JsonWriter& json, const std::string& exchange, const PoolSnapshot&
   json.field("reuse_factor", stats.reuse_factor()).field("failure_rate", stats.failure_rate());
   json.field("utilization", stats.utilization()).field("utilization_mean", stats.utilization_mean);
   json.field("connections_saved", stats.connections_saved()).field("time_saved_ms", ms(stats.time_saved));
-  json.field("memory_bytes", stats.memory_bytes);
+  json.field("memory_bytes", stats.memory_bytes).field("connection_bytes", stats.connection_bytes);
   add_times(json, "connect", stats.connect);
   add_times(json, "wait", stats.wait);
   add_times(json, "hold", stats.hold);
@@ -133,6 +136,7 @@ std::string pools_json(const Picture& picture) {
   json.field("utilization_mean", total.utilization_mean).field("connect_mean_ms", ms(total.connect_mean_ns));
   json.field("wait_mean_ms", ms(total.wait_mean_ns)).field("connections_saved", total.connections_saved);
   json.field("time_saved_ms", ms(total.time_saved)).field("memory_bytes", total.memory_bytes);
+  json.field("connection_bytes", total.connection_bytes);
   json.end_object().end_object();
   return text;
 }
@@ -148,7 +152,7 @@ std::string connections_json(const Picture& picture) {
         json.field("endpoint", one.endpoint_name).field("state", name_of(one.state));
         json.field("age_s", seconds(one.age)).field("idle_s", seconds(one.idle)).field("held_s", seconds(one.held));
         json.field("uses", one.uses).field("health_checks", one.health_checks).field("errors", one.errors);
-        json.end_object();
+        json.field("memory_bytes", one.memory_bytes).end_object();
       }
     }
   }

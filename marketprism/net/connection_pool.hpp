@@ -151,11 +151,10 @@ class ConnectionPool {
     return count;
   }
 
-  [[nodiscard]] pool::PoolStats stats() const { return state_->core().stats(state_->loop().refresh_now()); }
+  [[nodiscard]] pool::PoolStats stats() const { return state_->stats(); }
   [[nodiscard]] pool::PoolGauges gauges() const { return state_->core().gauges(); }
-  [[nodiscard]] std::vector<pool::ConnectionInfo> connections() const {
-    return state_->core().connections(state_->loop().refresh_now());
-  }
+  /// Those of a T with `memory_bytes()` (its own or of what it points to) tell their memory, too.
+  [[nodiscard]] std::vector<pool::ConnectionInfo> connections() const { return state_->connections(); }
   [[nodiscard]] const pool::PoolConfig& config() const { return state_->core().config(); }
   [[nodiscard]] async::EventLoop& loop() { return state_->loop(); }
   /// For users that know more about endpoints than dials tell (a failed request, a keep-alive hint).

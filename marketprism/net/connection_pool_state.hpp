@@ -72,6 +72,18 @@ class ConnectionPool<T, Connector>::State final : public detail::LeaseOwner<T>, 
     ledger_->leave(member_);
   }
 
+  [[nodiscard]] pool::PoolStats stats() {
+    pool::PoolStats stats = this->core().stats(this->loop().refresh_now());
+    for (std::size_t i = 0; i < nodes_.size(); ++i) stats.connection_bytes += memory_bytes_of(i);
+    return stats;
+  }
+
+  [[nodiscard]] std::vector<pool::ConnectionInfo> connections() {
+    auto all = this->core().connections(this->loop().refresh_now());
+    for (pool::ConnectionInfo& info : all) info.memory_bytes = memory_bytes_of(info.place);
+    return all;
+  }
+
   /// The pool is gone: who still holds a lease needs no notices, and the loop may end before it.
   void end_notices() {
     if (link_) link_->end();
@@ -117,6 +129,18 @@ class ConnectionPool<T, Connector>::State final : public detail::LeaseOwner<T>, 
         std::move(handler)(std::move(result));
       });
     };
+  }
+
+  [[nodiscard]] std::size_t memory_bytes_of(std::size_t place) const {
+    if (place >= nodes_.size() || !nodes_[place]) return 0;  // connecting
+    const T& connection = nodes_[place]->connection;
+    if constexpr (requires { std::size_t(connection.memory_bytes()); }) {
+      return connection.memory_bytes();
+    } else if constexpr (requires { std::size_t(connection->memory_bytes()); }) {
+      return connection->memory_bytes();
+    } else {
+      return 0;
+    }
   }
 
   template <class H>

@@ -13,7 +13,6 @@ namespace marketprism::net {
 namespace {
 
 constexpr std::size_t hosts_max_max = 100'000;
-constexpr std::string_view forwarder_scheme = "proxy";  // no url that is asked for has it
 
 bool is_idempotent_method(std::string_view method) {
   static constexpr std::string_view methods[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
@@ -103,6 +102,7 @@ Result<HttpConnectionPool::State::Host*> HttpConnectionPool::State::add_host(con
   if (connect_budget != nullptr) made->use_connect_budget(*connect_budget);
   if (auto ok = made->use_ledger(permits); !ok) return std::unexpected(std::move(ok.error()));
   hosts.push_back(std::make_unique<Host>(url, std::move(*made)));
+  set_breaker(*hosts.back());
   return hosts.back().get();
 }
 
@@ -244,11 +244,13 @@ Result<> HttpConnectionPool::reconfigure(const pool::HttpPoolConfig& config) {
   changed.dns_ttl = mine.dns_ttl;
   changed.read_timeout = mine.read_timeout;
   changed.proxy = mine.proxy;
+  const bool is_other_breaker = mine.circuit_breaker != changed.circuit_breaker;
   mine = std::move(changed);
   state_->budget.reconfigure(mine.retry_budget);
   state_->wake_retries();
   if (state_->has_own_permits) state_->permits->resize(static_cast<std::uint32_t>(mine.connections.max_size));
   for (const auto& host : state_->hosts) {
+    if (is_other_breaker) state_->set_breaker(*host);
     if (auto ok = host->pool.reconfigure(state_->host_config(host->is_warm)); !ok) return ok;
   }
   return {};

@@ -141,6 +141,7 @@ class HttpConnectionPool {
     std::uint64_t requests = 0;
     std::uint64_t succeeded = 0;  ///< a response came, whatever its status
     std::uint64_t failed = 0;
+    std::uint64_t refused = 0;          ///< of these, at once, by an open circuit breaker
     std::uint64_t retried = 0;          ///< sent again
     std::uint64_t retries_delayed = 0;  ///< … after waiting for a place in the retry budget
     std::uint64_t faults = 0;  ///< connections closed because the server sent what nobody had asked for: bytes while

@@ -33,6 +33,18 @@ bool is_endpoints_failure(ErrorCode code, HttpProgress progress, bool is_kept) {
   return is_lost(code) && !was_closed_before;
 }
 
+// No connection could be had, and not for want of a free one.
+bool is_unreachable(ErrorCode code, const pool::PoolGauges& gauges) {
+  switch (code) {
+    case ErrorCode::timed_out: return gauges.size == gauges.connecting;
+    case ErrorCode::not_found:
+    case ErrorCode::permission_denied:
+    case ErrorCode::connection_refused:
+    case ErrorCode::rejected: return true;
+    default: return is_lost(code) || is_slow_or_garbled(code);
+  }
+}
+
 // A redirect that sends the body again needs it from its beginning.
 Result<> rewind_for(const HttpRequest& request, const wire::Url& from, const wire::Url& to) {
   if (request.body_source == nullptr) return {};
@@ -61,6 +73,16 @@ std::unexpected<Error> HttpConnectionPool::State::told(const Host& host, const w
   return fail_because(std::move(error), url.host_and_port() + ": by the proxy " + host.proxy->name());
 }
 
+HttpConnection::SendOptions HttpConnectionPool::State::send_options_of(const Prepared& prepared, Instant deadline) {
+  HttpConnection::SendOptions options;
+  options.deadline = deadline;
+  options.is_head = prepared.is_head;
+  options.is_streamed = prepared.is_streamed;
+  options.body_bytes_max = prepared.body_bytes_max;
+  options.body = prepared.body_source;
+  return options;
+}
+
 // One coroutine from the host to the response: each one more costs a request a percent of its time.
 Task<Result<PooledResponse>> HttpConnectionPool::State::request(std::shared_ptr<State> self, const wire::Url& url,
                                                                 Prepared prepared, std::source_location where) {
@@ -74,12 +96,13 @@ Task<Result<PooledResponse>> HttpConnectionPool::State::request(std::shared_ptr<
   const InProgress in_progress(*self, host);
   const Nanoseconds timeout = prepared.timeout.count() > 0 ? prepared.timeout : self->options.config.total_timeout;
   const Instant deadline = detail::deadline_after(self->loop.now(), timeout);
-  HttpConnection::SendOptions send_options;
-  send_options.deadline = deadline;
-  send_options.is_head = prepared.is_head;
-  send_options.is_streamed = prepared.is_streamed;
-  send_options.body_bytes_max = prepared.body_bytes_max;
-  send_options.body = prepared.body_source;
+  const HttpConnection::SendOptions send_options = send_options_of(prepared, deadline);
+  BreakerCall call(*self, host);
+  if (!call.begin()) [[unlikely]] {
+    ++self->counters.refused;
+    ++self->counters.failed;
+    co_return self->refused_by_breaker(host);
+  }
   RetryPlace place(*self);
   unsigned failures = 0;
   for (unsigned attempt = 0;; ++attempt) {
@@ -87,6 +110,7 @@ Task<Result<PooledResponse>> HttpConnectionPool::State::request(std::shared_ptr<
     if (!*lease) lease = co_await host.pool.acquire(deadline - self->loop.now(), where);
     if (!lease) {
       ++self->counters.failed;
+      if (is_unreachable(lease.error().code, host.pool.gauges())) call.failed(lease.error());
       co_return told(host, url, std::move(lease.error()));
     }
     HttpConnection& connection = ***lease;
@@ -98,6 +122,7 @@ Task<Result<PooledResponse>> HttpConnectionPool::State::request(std::shared_ptr<
       host.pool.core().report_success(lease->endpoint(), self->loop.now());
       self->learn(host, *lease);
       ++self->counters.succeeded;
+      call.answered((*response)->status());
       co_return PooledResponse(std::move(*lease), **response);
     }
     const ErrorCode code = response.error().code;
@@ -105,7 +130,8 @@ Task<Result<PooledResponse>> HttpConnectionPool::State::request(std::shared_ptr<
     const bool has_read_source = connection.has_read_source();
     bool has_other = false;
     // Tries on kept connections that were dead do not count: there are only so many of them, and then comes a new one.
-    if (is_endpoints_failure(code, progress, lease->use_count() > 1)) {
+    const bool is_endpoints = is_endpoints_failure(code, progress, lease->use_count() > 1);
+    if (is_endpoints) {
       pool::LeasePool& core = host.pool.core();
       ++failures;
       has_other = core.report_failure(lease->endpoint(), self->loop.now()) && failures < core.endpoints().present();
@@ -119,6 +145,7 @@ Task<Result<PooledResponse>> HttpConnectionPool::State::request(std::shared_ptr<
     if (goes_on) goes_on = co_await may_retry(self, place, deadline);
     if (!goes_on) {
       ++self->counters.failed;
+      if (is_endpoints) call.failed(response.error());
       co_return told(host, url, std::move(response.error()));
     }
     ++self->counters.retried;

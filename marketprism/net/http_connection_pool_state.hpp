@@ -11,6 +11,7 @@
 #include "marketprism/async/signal.hpp"
 #include "marketprism/net/connection_pool.hpp"
 #include "marketprism/net/http_connection_pool.hpp"
+#include "marketprism/pool/circuit_breaker.hpp"
 #include "marketprism/pool/permit_ledger.hpp"
 #include "marketprism/pool/retry_budget.hpp"
 
@@ -19,6 +20,7 @@ namespace marketprism::net {
 /// The hosts of a pool and what limits all of them. Shared by the pool and its requests, whichever live longest.
 struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
   using Pool = ConnectionPool<HttpConnectionPtr, HttpConnector>;
+  static constexpr std::string_view forwarder_scheme = "proxy";  // no url that is asked for has it
 
   struct Host {
     Host(const wire::Url& url, Pool made) : scheme(url.scheme), name(url.host), port(url.port), pool(std::move(made)) {}
@@ -37,6 +39,9 @@ struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
     bool is_configured = false;    // by set_endpoints or keep_warm
     const Proxy* proxy = nullptr;  // the pool leads to this one, which forwards requests for many
     std::string proxy_credentials;
+    pool::CircuitBreaker breaker;
+    bool has_breaker = false;
+    std::string last_failure;  // that the breaker was told of
   };
 
   State(EventLoop& event_loop, HttpPoolOptions pool_options)
@@ -60,12 +65,44 @@ struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
   bool remove_unused_host();
   void note_fault(const Error& error);
   void learn(Host& host, HttpLease& lease) const;
+  void set_breaker(Host& host) const;
+  std::unexpected<Error> refused_by_breaker(const Host& host) const;
+  static HttpConnection::SendOptions send_options_of(const Prepared& prepared, Instant deadline);
   static std::unexpected<Error> told(const Host& host, const wire::Url& url, Error error);
   static Task<Result<PooledResponse>> request_whole(std::shared_ptr<State> self, wire::Url url, HttpRequest request,
                                                     HttpRequestOptions options, bool is_streamed,
                                                     std::source_location where);
   static Task<Result<PooledResponse>> request(std::shared_ptr<State> self, const wire::Url& url, Prepared prepared,
                                               std::source_location where);
+  // What the breaker of a host is told about one request: nothing was learned, unless it ends with a response or
+  // failed().
+  class BreakerCall {
+   public:
+    BreakerCall(const State& state, Host& host) : state_(state), host_(host) {}
+    ~BreakerCall() {
+      if (call_) host_.breaker.abandoned(*call_);
+    }
+    BreakerCall(const BreakerCall&) = delete;
+    BreakerCall& operator=(const BreakerCall&) = delete;
+    /// False while it is open.
+    bool begin() {
+      if (!host_.has_breaker) return true;
+      call_ = host_.breaker.allow(state_.loop.now());
+      return call_.has_value();
+    }
+    void answered(int status) {
+      if (call_) tell(status < 500 || status > 599 ? std::string() : "status " + std::to_string(status));
+    }
+    void failed(const Error& error) {
+      if (call_) tell(error.to_string());
+    }
+
+   private:
+    void tell(std::string failure);
+    const State& state_;
+    Host& host_;
+    std::optional<pool::CircuitBreaker::Call> call_;
+  };
   // A place in the retry budget: given back when it goes, in whatever way its request ends.
   struct RetryPlace {
     explicit RetryPlace(State& pool_state) : state(pool_state) {}

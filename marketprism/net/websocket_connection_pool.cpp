@@ -194,13 +194,20 @@ Task<std::size_t> WebSocketConnectionPool::drain(Instant deadline) {
   co_return left;
 }
 
-pool::PoolStats WebSocketConnectionPool::stats() const { return state_->slots.stats(state_->loop.now()); }
+pool::PoolStats WebSocketConnectionPool::stats() const {
+  pool::PoolStats stats = state_->slots.stats(state_->loop.now());
+  for (const auto& [id, connection] : state_->connections) stats.connection_bytes += connection->socket->memory_bytes();
+  return stats;
+}
+
 pool::SlotStats WebSocketConnectionPool::slot_stats() const { return state_->slots.slot_stats(); }
 std::vector<pool::ConnectionInfo> WebSocketConnectionPool::connections() const {
   auto all = state_->slots.connections(state_->loop.now());
   for (auto& info : all) {
     const auto found = state_->connections.find(info.id);
-    if (found != state_->connections.end()) info.health_checks = found->second->socket->statistics().pongs_received;
+    if (found == state_->connections.end()) continue;
+    info.health_checks = found->second->socket->statistics().pongs_received;
+    info.memory_bytes = found->second->socket->memory_bytes();
   }
   for (auto& lent : state_->leases.connections()) all.push_back(std::move(lent));
   return all;

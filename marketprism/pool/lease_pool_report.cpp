@@ -68,7 +68,9 @@ std::vector<ConnectionInfo> LeasePool::connections(Instant now) const {
   std::vector<ConnectionInfo> all;
   all.reserve(connections_.size());
   for (std::uint32_t i = 0; i < connections_.end(); ++i) {
-    if (connections_[i].id != 0) all.push_back(info_of(connections_[i], now));
+    if (connections_[i].id == 0) continue;
+    all.push_back(info_of(connections_[i], now));
+    all.back().place = i;
   }
   return all;
 }
@@ -76,7 +78,9 @@ std::vector<ConnectionInfo> LeasePool::connections(Instant now) const {
 std::optional<ConnectionInfo> LeasePool::connection(ConnectionHandle handle, Instant now) const {
   const Connection* connection = connections_.find(handle);
   if (connection == nullptr) return std::nullopt;
-  return info_of(*connection, now);
+  ConnectionInfo info = info_of(*connection, now);
+  info.place = handle.index;
+  return info;
 }
 
 std::uint32_t LeasePool::endpoint_of(ConnectionHandle handle) const {

@@ -140,7 +140,15 @@ Result<> HttpPoolConfig::validate() const {
   if (!(retry_budget.share >= 0.0 && retry_budget.share <= 1.0)) {
     return refuse(connections, fmt::format("retry_budget.share {} is not within 0 and 1", retry_budget.share));
   }
-  return {};
+  if (!circuit_breaker) return {};
+  const CircuitBreakerConfig& breaker = *circuit_breaker;
+  if (breaker.failures_to_open == 0 || breaker.probes == 0 || breaker.successes_to_close == 0) {
+    return refuse(connections, "circuit_breaker: failures_to_open, probes and successes_to_close must be at least 1");
+  }
+  if (breaker.open_time_max < breaker.open_time) {
+    return refuse(connections, "circuit_breaker.open_time_max is shorter than open_time");
+  }
+  return require_positive(connections.name, {{"circuit_breaker.open_time", breaker.open_time}});
 }
 
 WebSocketPoolConfig::WebSocketPoolConfig() {

@@ -2,11 +2,13 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "marketprism/base/error.hpp"
 #include "marketprism/base/time.hpp"
 #include "marketprism/pool/backoff.hpp"
+#include "marketprism/pool/circuit_breaker.hpp"
 #include "marketprism/pool/connection_state.hpp"
 #include "marketprism/pool/endpoint_set.hpp"
 #include "marketprism/pool/rate_limiter.hpp"
@@ -74,6 +76,9 @@ struct HttpPoolConfig {
   Nanoseconds keep_alive =
       std::chrono::seconds(30);  ///< idle connections are closed after this (or max_idle_time if shorter)
   RetryBudgetConfig retry_budget;
+  /// Of each host: after so many requests in a row without an answer, or with a status of 500 to 599, those that follow
+  /// fail at once for a while (`rate_limited`). None: off. Plain requests by a forwarding proxy have none.
+  std::optional<CircuitBreakerConfig> circuit_breaker;
   std::string
       proxy;  ///< "http://host:port", "socks5://host:port", "" for none, "environment" for http(s)_proxy and no_proxy
 

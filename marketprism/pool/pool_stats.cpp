@@ -111,6 +111,7 @@ PoolSummary summarize(std::span<const PoolStats> pools) {
     sum.gauges += pool.gauges;
     sum.time_saved += pool.time_saved;
     sum.memory_bytes += pool.memory_bytes;
+    sum.connection_bytes += pool.connection_bytes;
     sum.utilization_mean += pool.utilization_mean * static_cast<double>(pool.max_size);
     sum.utilization += pool.utilization() * static_cast<double>(pool.max_size);
     connect_ns += pool.connect.mean_ns * static_cast<double>(pool.connect.count);

@@ -91,6 +91,7 @@ struct PoolStats {
   double utilization_mean = 0;   ///< active ÷ max_size, averaged over the life of the pool
   Nanoseconds time_saved{};      ///< Σ over reused acquires of the mean connect time measured to that endpoint so far
   std::size_t memory_bytes = 0;  ///< of the pool's own records, without what the connections themselves hold
+  std::size_t connection_bytes = 0;  ///< what those hold: the sum of ConnectionInfo::memory_bytes
 
   [[nodiscard]] double hit_rate() const;      ///< acquires served without a dial ÷ all acquires
   [[nodiscard]] double reuse_rate() const;    ///< reused ÷ acquired
@@ -122,12 +123,14 @@ struct PoolSummary {
   std::uint64_t connections_saved = 0;
   Nanoseconds time_saved{};
   std::size_t memory_bytes = 0;
+  std::size_t connection_bytes = 0;
 };
 PoolSummary summarize(std::span<const PoolStats> pools);
 
 /// One connection at one moment.
 struct ConnectionInfo {
   std::uint64_t id = 0;
+  std::uint32_t place = 0;  ///< the index of its handle
   PoolType type = PoolType::tcp;
   std::uint32_t endpoint = 0;  ///< index into the pool's endpoints
   std::string endpoint_name;
@@ -138,7 +141,8 @@ struct ConnectionInfo {
   std::uint64_t uses = 0;
   std::uint64_t health_checks = 0;
   std::uint64_t errors = 0;
-  std::source_location holder;  ///< where it was acquired, while lent
+  std::size_t memory_bytes = 0;  ///< in its buffers now; 0 while connecting, and for types that do not tell
+  std::source_location holder;   ///< where it was acquired, while lent
 };
 
 /// The mean over time of a quantity that changes in steps: the integral of value over time since the start.

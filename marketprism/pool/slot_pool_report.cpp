@@ -65,6 +65,7 @@ std::vector<ConnectionInfo> SlotPool::connections(Instant now) const {
     if (connection.id == 0) continue;
     ConnectionInfo info;
     info.id = connection.id;
+    info.place = i;
     info.type = config_.type;
     info.endpoint = connection.attempt.endpoint;
     info.endpoint_name = endpoints()[connection.attempt.endpoint].name();

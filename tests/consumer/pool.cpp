@@ -15,7 +15,7 @@ int main() {
       bucket.try_take(start) && bucket.try_take(start) && !bucket.try_take(start) && bucket.try_take(start + 1s);
 
   marketprism::pool::CircuitBreaker breaker({.failures_to_open = 1});
-  breaker.failed(start);
+  breaker.failed(*breaker.allow(start), start);
 
   const marketprism::Error error{marketprism::ErrorCode::rate_limited, "later"};
   std::printf("%s %s %s\n", marketprism::Decimal::of("0.10").to_string().c_str(), error.to_string().c_str(),

@@ -77,6 +77,9 @@ TEST_P(HttpConnectionPoolTest, KeepsOneConnectionForRequestsOneAfterTheOther) {
   EXPECT_DOUBLE_EQ(summary.hit_rate, 19.0 / 20.0);
   EXPECT_DOUBLE_EQ(summary.reuse_rate, 19.0 / 20.0);
   EXPECT_EQ(pool.request_counters().succeeded, 20U);
+  ASSERT_EQ(pool.connections().size(), 1U);
+  EXPECT_GT(summary.connection_bytes, 1024U);
+  EXPECT_EQ(pool.connections()[0].memory_bytes, summary.connection_bytes);
 }
 
 TEST_P(HttpConnectionPoolTest, ConcurrentRequestsShareTheHostsLimit) {

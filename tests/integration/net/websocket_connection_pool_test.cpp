@@ -27,6 +27,12 @@ TEST_P(WebSocketConnectionPoolTest, SpreadsStreamsOverAsFewConnectionsAsNeeded) 
   until([&] { return venue->subscribed().size() == 6; });
   EXPECT_EQ(handler_.ended, std::vector<std::string>{"s3"});
   EXPECT_STREQ(loop.pulse().longest_handler_name, "WebSocket messages");
+  std::size_t bytes = 0;
+  for (const auto& info : pool->connections()) {
+    EXPECT_GT(info.memory_bytes, 1024U);
+    bytes += info.memory_bytes;
+  }
+  EXPECT_EQ(pool->stats().connection_bytes, bytes);
 }
 
 TEST_P(WebSocketConnectionPoolTest, BringsStreamsBackAfterACut) {

@@ -55,7 +55,13 @@ TEST_P(WebSocketLeaseTest, LendsOneConnectionToOneUserAtATime) {
   EXPECT_EQ(pool->lease_stats()->counters.acquired, 3U);
   EXPECT_EQ(pool->lease_stats()->counters.reused, 1U);
   EXPECT_EQ(pool->lease_stats()->name, "venue leases");
-  EXPECT_EQ(pool->connections().size(), 2U);
+  ASSERT_EQ(pool->connections().size(), 2U);
+  std::size_t bytes = 0;
+  for (const auto& info : pool->connections()) {
+    EXPECT_GT(info.memory_bytes, 1024U);
+    bytes += info.memory_bytes;
+  }
+  EXPECT_EQ(pool->lease_stats()->connection_bytes, bytes);
   EXPECT_EQ(run(pool->drain(soon())), 0U);
   EXPECT_EQ(run(pool->acquire()).error().code, ErrorCode::closed);
   until([&] { return venue->open() == 0; });

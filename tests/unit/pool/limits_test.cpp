@@ -143,22 +143,16 @@ TEST(Backoff, UsesTheWholeRange) {
 
 TEST(CircuitBreaker, OpensProbesAndCloses) {
   CircuitBreaker breaker({3, 1s, 4s, 1, 2});
-  for (int i = 0; i < 3; ++i) {
-    EXPECT_TRUE(breaker.allow(start));
-    breaker.failed(start);
-  }
+  for (int i = 0; i < 3; ++i) breaker.failed(breaker.allow(start).value(), start);
   EXPECT_EQ(breaker.state(start), CircuitBreaker::State::open);
   EXPECT_FALSE(breaker.allow(start + 999ms));
-  EXPECT_TRUE(breaker.allow(start + 1s));   // a probe …
-  EXPECT_FALSE(breaker.allow(start + 1s));  // … and only one
-  breaker.failed(start + 1s);
+  auto probe = breaker.allow(start + 1s);
+  EXPECT_FALSE(breaker.allow(start + 1s));  // one at once
+  breaker.failed(probe.value(), start + 1s);
   EXPECT_EQ(breaker.open_until(), start + 3s);  // twice as long
-  EXPECT_TRUE(breaker.allow(start + 3s));
-  breaker.abandoned();
-  for (int i = 0; i < 2; ++i) {
-    EXPECT_TRUE(breaker.allow(start + 3s));
-    breaker.succeeded();
-  }
+  probe = breaker.allow(start + 3s);
+  breaker.abandoned(probe.value());
+  for (int i = 0; i < 2; ++i) breaker.succeeded(breaker.allow(start + 3s).value());
   EXPECT_EQ(breaker.state(start + 3s), CircuitBreaker::State::closed);
   EXPECT_EQ(breaker.openings(), 2U);
 }
@@ -166,10 +160,33 @@ TEST(CircuitBreaker, OpensProbesAndCloses) {
 TEST(CircuitBreaker, ASuccessForgivesEarlierFailures) {
   CircuitBreaker breaker({2, 1s, 4s, 1, 1});
   for (int i = 0; i < 10; ++i) {
-    breaker.failed(start);
-    breaker.succeeded();
+    breaker.failed(breaker.allow(start).value(), start);
+    breaker.succeeded(breaker.allow(start).value());
   }
   EXPECT_EQ(breaker.state(start), CircuitBreaker::State::closed);
+}
+
+TEST(CircuitBreaker, DoesNotHearCallsFromBeforeItOpened) {
+  CircuitBreaker breaker({1, 1s, 4s, 1, 1});
+  const auto late_failure = breaker.allow(start), late_success = breaker.allow(start),
+             late_cancel = breaker.allow(start);
+  breaker.failed(breaker.allow(start).value(), start);
+  const auto probe = breaker.allow(start + 1s);
+  breaker.failed(late_failure.value(), start + 1s);
+  breaker.abandoned(late_cancel.value());
+  EXPECT_FALSE(breaker.allow(start + 1s));  // the probe is still out
+  breaker.succeeded(late_success.value());
+  EXPECT_EQ(breaker.state(start + 1s), CircuitBreaker::State::half_open);
+  breaker.succeeded(probe.value());
+  EXPECT_EQ(breaker.state(start + 1s), CircuitBreaker::State::closed);
+  EXPECT_EQ(breaker.openings(), 1U);
+}
+
+TEST(CircuitBreaker, TheLongestTimesDoNotOverflow) {
+  CircuitBreaker breaker({1, Nanoseconds::max() / 3 * 2, Nanoseconds::max(), 1, 1});
+  breaker.failed(breaker.allow(start + 1h).value(), start + 1h);
+  breaker.failed(breaker.allow(breaker.open_until()).value(), start + 1h);
+  EXPECT_EQ(breaker.open_until(), Instant::max());
 }
 
 TEST(RetryBudget, IsAShareOfTheActiveWithAFloor) {
