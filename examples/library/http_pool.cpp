@@ -7,22 +7,16 @@
 namespace mp = marketprism;
 
 int main(int count, char** arguments) {
-  const auto url = mp::wire::parse_url(count == 2 ? arguments[1] : "");
-  if (!url) {
-    std::cerr << url.error().to_string() << "\nusage: http_pool URL\n";
-    return 2;
-  }
   mp::async::EventLoop loop;
   mp::net::HttpPoolOptions options;
   options.config.max_per_host = 8;
   options.tls = mp::net::TlsContext::make_client().value();
   auto pool = mp::net::HttpConnectionPool::create(loop, options).value();
 
-  const auto fetch = [](mp::net::HttpConnectionPool& connections, mp::wire::Url target) -> mp::async::Task<int> {
-    mp::net::HttpRequest request;
-    const auto response = co_await connections.request(std::move(target), std::move(request));
+  const auto fetch = [&pool](std::string url) -> mp::async::Task<int> {
+    const auto response = co_await pool.get(std::move(url));
     std::cout << (response ? (*response)->body : response.error().to_string()) << "\n";
     co_return response ? 0 : 1;
   };
-  return mp::async::block_on(loop, fetch(pool, *url));
+  return mp::async::block_on(loop, fetch(count == 2 ? arguments[1] : ""));
 }

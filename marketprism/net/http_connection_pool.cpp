@@ -288,6 +288,11 @@ HttpConnectionPool::Prepared HttpConnectionPool::prepare(std::string_view text, 
   return prepared;
 }
 
+Task<Result<PooledResponse>> HttpConnectionPool::get(std::string url, HttpRequestOptions options,
+                                                     std::source_location where) {
+  return State::get(state_, std::move(url), options, where);
+}
+
 Task<Result<PooledResponse>> HttpConnectionPool::request(wire::Url url, HttpRequest request, HttpRequestOptions options,
                                                          std::source_location where) {
   return State::request_whole(state_, std::move(url), std::move(request), options, false, where);

@@ -108,6 +108,10 @@ class HttpConnectionPool {
   /// Opens min_size connections to the origin of `url` now and keeps them up.
   Result<> keep_warm(const wire::Url& url);
 
+  /// A GET of `url`, "https://host/path?query"; else like `request`. `invalid_argument` for what is no URL.
+  Task<Result<PooledResponse>> get(std::string url, HttpRequestOptions options = {},
+                                   std::source_location where = std::source_location::current());
+
   /// Sends and waits for the whole response, whatever its status. `request.target` is replaced by the url's. Redirects,
   /// if followed, see `take_redirect`; `too_large` when there are more than redirects_max.
   Task<Result<PooledResponse>> request(wire::Url url, HttpRequest request, HttpRequestOptions options = {},

@@ -152,6 +152,14 @@ Task<Result<PooledResponse>> HttpConnectionPool::State::request(std::shared_ptr<
   }
 }
 
+Task<Result<PooledResponse>> HttpConnectionPool::State::get(std::shared_ptr<State> self, std::string url,
+                                                            HttpRequestOptions options, std::source_location where) {
+  auto parsed = wire::parse_url(url);
+  if (!parsed) co_return std::unexpected(std::move(parsed.error()));
+  HttpRequest request;
+  co_return co_await request_whole(std::move(self), std::move(*parsed), std::move(request), options, false, where);
+}
+
 // Makes the text of a request, and follows redirects.
 Task<Result<PooledResponse>> HttpConnectionPool::State::request_whole(std::shared_ptr<State> self, wire::Url url,
                                                                       HttpRequest request, HttpRequestOptions options,

@@ -69,6 +69,8 @@ struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
   std::unexpected<Error> refused_by_breaker(const Host& host) const;
   static HttpConnection::SendOptions send_options_of(const Prepared& prepared, Instant deadline);
   static std::unexpected<Error> told(const Host& host, const wire::Url& url, Error error);
+  static Task<Result<PooledResponse>> get(std::shared_ptr<State> self, std::string url, HttpRequestOptions options,
+                                          std::source_location where);
   static Task<Result<PooledResponse>> request_whole(std::shared_ptr<State> self, wire::Url url, HttpRequest request,
                                                     HttpRequestOptions options, bool is_streamed,
                                                     std::source_location where);

@@ -82,6 +82,21 @@ TEST_P(HttpConnectionPoolTest, KeepsOneConnectionForRequestsOneAfterTheOther) {
   EXPECT_EQ(pool.connections()[0].memory_bytes, summary.connection_bytes);
 }
 
+TEST_P(HttpConnectionPoolTest, GetsWhatAUrlNames) {
+  const auto server = make_server();
+  const auto port = server->listen().value();
+  auto pool = make_pool();
+  const auto get = [&pool](std::string text) -> Task<Result<std::string>> {
+    const auto response = co_await pool.get(std::move(text));
+    if (!response) co_return std::unexpected(response.error());
+    co_return (*response)->body;
+  };
+  EXPECT_EQ(run(get(url(port, "/x").to_string())), "GET /x ");
+  const auto refused = run(get("localhost"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, wire::parse_url("localhost").error().message);
+}
+
 TEST_P(HttpConnectionPoolTest, ConcurrentRequestsShareTheHostsLimit) {
   options_.config.max_per_host = 3;
   const auto server = make_server();
