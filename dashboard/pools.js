@@ -52,8 +52,10 @@ const leased = [
   ['Time saved', (p) => milliseconds(p.time_saved_ms), 'time_saved_ms'],
   ['Opened', (p) => count(p.counters.created)],
   ['Dials failed', (p) => count(p.counters.failures)],
+  ['Checks failed', (p) => count(p.counters.failed_checks)],
+  ['Closing', (p) => count(p.closing), 'closing'],
   ['Memory', (p) => bytes(p.memory_bytes), 'memory_bytes'],
-  ['Buffers', (p) => bytes(p.connection_bytes)],
+  ['Buffers', (p) => bytes(p.connection_bytes), 'connection_bytes'],
 ];
 const shared = [
   ['Streams up', (p) => `${p.slots.up} of ${p.slots.streams}`],
@@ -67,8 +69,10 @@ const shared = [
   ['Lost', (p) => count(unplannedOf(p))],
   ['Opened', (p) => count(p.counters.created)],
   ['Dials failed', (p) => count(p.counters.failures)],
+  ['Silent', (p) => count(p.slots.silent)],
+  ['Closing', (p) => count(p.closing), 'closing'],
   ['Memory', (p) => bytes(p.memory_bytes), 'memory_bytes'],
-  ['Buffers', (p) => bytes(p.connection_bytes)],
+  ['Buffers', (p) => bytes(p.connection_bytes), 'connection_bytes'],
 ];
 const factsOf = (pool) => (pool.slots ? shared : leased);
 

@@ -62,7 +62,7 @@ def check_values(browser, collector):
         there = next(pool for pool in collector.get('/api/v1/pools')['pools'] if pool['name'] == name)[field]
         return abs(float(browser.run(shown, f'[data-pool="{name}"] [data-field={field}]')[1]) - there) < 1e-9 * max(1, there)
     for pool in collector.get('/api/v1/pools')['pools']:
-        for field in ('waiters', 'memory_bytes') + (('hit_rate', 'reuse_rate', 'time_saved_ms', 'connections_saved') if pool['slots'] is None else ()):
+        for field in ('waiters', 'closing', 'memory_bytes', 'connection_bytes') + (('hit_rate', 'reuse_rate', 'time_saved_ms', 'connections_saved') if pool['slots'] is None else ()):
             until(f'{pool["name"]} {field} is the API\'s', lambda: is_same(pool['name'], field), 15)
     saved = 'return Number(document.querySelector("[data-tile=\\"Connections saved\\"]").dataset.value)'
     until('connections saved are those of the report', lambda: browser.run(saved) == collector.get('/api/v1/report')['connections_saved'] > 0, 15)
