@@ -51,17 +51,17 @@ std::vector<pool::Endpoint> make_endpoints(std::uint64_t which) {
   return endpoints;
 }
 
-const char* const names[] = {"advance_little", "advance_much", "tick",      "acquire",    "try_acquire", "cancel",
-                             "release",        "broken",       "dial_ends", "dial_fails", "dial_hangs",  "check_ends",
-                             "check_fails",    "check_hangs",  "dies",      "half_opens", "stale_call",  "resize",
-                             "reconfigure",    "endpoints",    "drain",     "idle_limit", "notice",      "close_ends",
-                             "close_hangs",    "time_passes"};
+const char* const names[] = {"advance_little", "advance_much", "tick",        "acquire",    "try_acquire", "cancel",
+                             "release",        "broken",       "dial_ends",   "dial_fails", "dial_hangs",  "check_ends",
+                             "check_fails",    "check_hangs",  "dies",        "half_opens", "stale_call",  "resize",
+                             "reconfigure",    "endpoints",    "drain",       "idle_limit", "notice",      "close_ends",
+                             "close_hangs",    "time_passes",  "request_ends"};
 static_assert(std::size(names) == LeaseWorld::kind_count);
 
 }  // namespace
 
 std::vector<std::uint32_t> LeaseWorld::weights() {
-  return {20, 4, 20, 30, 10, 6, 26, 6, 25, 8, 2, 10, 4, 1, 6, 3, 6, 2, 1, 1, 0, 1, 0, 12, 2, 0};
+  return {20, 4, 20, 30, 10, 6, 26, 6, 25, 8, 2, 10, 4, 1, 6, 3, 6, 2, 1, 1, 0, 1, 0, 12, 2, 0, 8};
 }
 
 std::string LeaseWorld::describe(const Step& step) {
@@ -173,6 +173,7 @@ void LeaseWorld::perform(const Step& step) {
     case notice: return deliver_notices();
     case close_ends: return end_close(step.a);
     case close_hangs: return hang_close(step.a);
+    case request_ends: return end_request(step.a, step.b % 4 == 0);
     case time_passes: now_ += std::chrono::milliseconds(step.a); return do_tick();
     default: return;
   }

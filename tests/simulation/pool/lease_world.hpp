@@ -40,10 +40,11 @@ class LeaseWorld {
     endpoints_change,  // the name resolves to others
     drain,
     idle_limit,
-    notice,       // the ledger's
-    close_ends,   // the socket of a connection that has left the pool is closed
-    close_hangs,  // it will not be before it is cut
-    time_passes,  // an exact time, and the tick that was due by then
+    notice,        // the ledger's
+    close_ends,    // the socket of a connection that has left the pool is closed
+    close_hangs,   // it will not be before it is cut
+    time_passes,   // an exact time, and the tick that was due by then
+    request_ends,  // over a held connection, well or not
     kind_count
   };
   static std::vector<std::uint32_t> weights();
@@ -126,6 +127,7 @@ class LeaseWorld {
   [[nodiscard]] bool is_unproven_and_young(const Wire& any) const;
   void expect_failure_of(std::uint32_t endpoint);
   void do_stale(const Step& step);
+  void end_request(std::uint32_t which, bool is_ok);
   void do_resize(const Step& step);
   void do_reconfigure(const Step& step);
   void change_endpoints(const Step& step);
@@ -213,6 +215,7 @@ class LeaseWorld {
   std::size_t dials_begun_ = 0;
   std::size_t standbys_left_ = 0;  // connections evicted for a better endpoint, not yet replaced there
   bool has_failed_since_success_ = false;
+  std::optional<std::uint32_t> blamed_;  // the endpoint whose request has just failed
   bool is_ticking_ = false;
   bool is_draining_ = false;
   bool is_drained_ = false;

@@ -152,15 +152,17 @@ void LeaseWorld::on(const pool::Close& action) {
     const bool is_slow_check = closed->state == Wire::checking && size() == config_.max_size &&
                                count(Wire::unused) == 0 && askers_.size() > count(Wire::dialing) &&
                                now_ >= check_ends_at(*closed);
-    require(ledger_ != nullptr || is_slow_check || size() > config_.max_size || !is_in_set(closed->endpoint) ||
-                is_standby(closed->endpoint),
+    const bool is_blamed = blamed_ == closed->endpoint;
+    require(ledger_ != nullptr || is_slow_check || is_blamed || size() > config_.max_size ||
+                !is_in_set(closed->endpoint) || is_standby(closed->endpoint),
             "a connection was evicted for no reason");
-    const bool is_for_others =
-        !is_slow_check && size() <= config_.max_size && is_in_set(closed->endpoint) && !is_standby(closed->endpoint);
+    const bool is_for_others = !is_slow_check && !is_blamed && size() <= config_.max_size &&
+                               is_in_set(closed->endpoint) && !is_standby(closed->endpoint);
     require(!is_for_others || askers_.empty() || closed->has_been_used,
             "a connection was evicted before it served the one who waited for it");
   }
-  if (action.reason == CloseReason::evicted && is_standby(closed->endpoint)) ++standbys_left_;
+  const bool is_for_better = action.reason == CloseReason::evicted && blamed_ != closed->endpoint;
+  if (is_for_better && is_standby(closed->endpoint)) ++standbys_left_;
   if (closed->state != Wire::cut) ++books_.closed[static_cast<std::size_t>(action.reason)];
   require(action.reason != CloseReason::drained || is_draining_, "closed as drained before drain");
   gone_.push_back(action.connection);

@@ -136,4 +136,8 @@ MUTATIONS = [
              "  if (connections_[replacement].is_up) carry_over(index, replacement, now);",
              "  if (connections_[replacement].is_up) carry_over(index, replacement, now);\n"
              "  else drop_connection(index, why, \"rotated\", now);"),
+    Mutation("keep the idle connections of an endpoint whose request failed", "lease_pool_endpoints.cpp",
+             "  evict_idle([&](std::uint32_t i) { return connections_[i].attempt.endpoint == endpoint; }, now);\n", ""),
+    Mutation("lead a failed request elsewhere where there is nothing else", "dial_rounds.cpp",
+             "  return has_other;\n", "  return true;\n"),
 ]
