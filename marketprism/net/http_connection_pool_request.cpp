@@ -36,7 +36,7 @@ bool is_endpoints_failure(ErrorCode code, HttpProgress progress, bool is_kept) {
 // No connection could be had, and not for want of a free one.
 bool is_unreachable(ErrorCode code, const pool::PoolGauges& gauges) {
   switch (code) {
-    case ErrorCode::timed_out: return gauges.size == gauges.connecting;
+    case ErrorCode::timed_out: return gauges.connecting > 0 && gauges.connecting == gauges.size;
     case ErrorCode::not_found:
     case ErrorCode::permission_denied:
     case ErrorCode::connection_refused:

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "marketprism/net/http_connection_pool.hpp"
+#include "marketprism/pool/permit_ledger.hpp"
 #include "tests/integration/net/loop_fixture.hpp"
 #include "tests/integration/net/raw_peer.hpp"
 
@@ -170,6 +171,47 @@ TEST_F(HttpBreakerTest, APoolThatIsFullSaysNothingAboutTheHost) {
     for (int i = 0; i < 5; ++i) EXPECT_EQ(ask().error().code, ErrorCode::timed_out);
   }
   EXPECT_EQ(ask(), 200);
+}
+
+TEST_F(HttpBreakerTest, PermitsThatOthersHoldSayNothingAboutTheHost) {
+  options_.config.total_timeout = 5ms;
+  make_pool();
+  auto other = HttpConnectionPool::create(loop, options_).value();
+  const auto ledger = std::make_shared<pool::PermitLedger>(1, 4);
+  ASSERT_TRUE(pool_->use_ledger(ledger));
+  ASSERT_TRUE(other.use_ledger(ledger));
+  {
+    const auto lease = run(other.acquire(url(peer_.port()), 1s));
+    ASSERT_TRUE(lease);
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(ask().error().code, ErrorCode::timed_out);
+  }
+  other.close_idle();
+  ASSERT_TRUE(pool_->reconfigure([&] {
+    auto config = options_.config;
+    config.total_timeout = 5s;
+    return config;
+  }()));
+  EXPECT_EQ(ask(), 200);
+}
+
+TEST_F(HttpBreakerTest, AServerThatIsNeverReachedCounts) {
+  options_.config.connections.connect_timeout = 5s;
+  options_.config.total_timeout = 30ms;
+  options_.tls = client_context();
+  const RawPeer silent(
+      loop, [](Socket& socket) -> Task<> { co_await read_until(socket, "never"); }, RawPeer::Order::side_by_side);
+  make_pool();
+  wire::Url where = url(silent.port());
+  where.scheme = "https";  // its TLS handshake stays half done
+  const auto code = [&] {
+    return run([](HttpConnectionPool& pool, wire::Url target) -> Task<ErrorCode> {
+      HttpRequest request;
+      const auto response = co_await pool.request(std::move(target), std::move(request));
+      co_return response ? ErrorCode::closed : response.error().code;
+    }(*pool_, where));
+  };
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(code(), ErrorCode::timed_out);
+  EXPECT_EQ(code(), ErrorCode::rate_limited);
 }
 
 TEST_F(HttpBreakerTest, CanBeTurnedOffAndOnWhileThePoolRuns) {
