@@ -13,6 +13,7 @@ namespace marketprism::net {
 namespace {
 
 constexpr std::size_t hosts_max_max = 100'000;
+constexpr std::string_view forwarder_scheme = "proxy";  // no url that is asked for has it
 
 bool is_idempotent_method(std::string_view method) {
   static constexpr std::string_view methods[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
@@ -102,7 +103,7 @@ Result<HttpConnectionPool::State::Host*> HttpConnectionPool::State::add_host(con
   if (connect_budget != nullptr) made->use_connect_budget(*connect_budget);
   if (auto ok = made->use_ledger(permits); !ok) return std::unexpected(std::move(ok.error()));
   hosts.push_back(std::make_unique<Host>(url, std::move(*made)));
-  set_breaker(*hosts.back());
+  hosts.back()->breaker.reset(breaker_config());
   return hosts.back().get();
 }
 
@@ -250,7 +251,7 @@ Result<> HttpConnectionPool::reconfigure(const pool::HttpPoolConfig& config) {
   state_->wake_retries();
   if (state_->has_own_permits) state_->permits->resize(static_cast<std::uint32_t>(mine.connections.max_size));
   for (const auto& host : state_->hosts) {
-    if (is_other_breaker) state_->set_breaker(*host);
+    if (is_other_breaker) host->breaker.reset(state_->breaker_config());
     if (auto ok = host->pool.reconfigure(state_->host_config(host->is_warm)); !ok) return ok;
   }
   return {};

@@ -14,13 +14,16 @@ std::int64_t ms_of(Nanoseconds time) { return std::chrono::ceil<std::chrono::mil
 
 }  // namespace
 
-// One that forwards for many hosts has none: it would answer for all of them.
-void HttpConnectionPool::State::set_breaker(Host& host) const {
-  host.has_breaker = options.config.circuit_breaker.has_value() && host.scheme != forwarder_scheme;
-  host.breaker.reset(options.config.circuit_breaker.value_or(pool::CircuitBreakerConfig{}));
+// A host that forwards for many has none: it would answer for all of them.
+bool HttpConnectionPool::State::BreakerCall::begin() {
+  if (!state_.options.config.circuit_breaker || host_.proxy != nullptr) return true;
+  call_ = host_.breaker.allow(state_.loop.now());
+  return call_.has_value();
 }
 
-std::unexpected<Error> HttpConnectionPool::State::refused_by_breaker(const Host& host) const {
+std::unexpected<Error> HttpConnectionPool::State::refused_by_breaker(const Host& host) {
+  ++counters.refused;
+  ++counters.failed;
   const Instant now = loop.now();
   const std::string until = now < host.breaker.open_until()
                                 ? fmt::format("tried again in {} ms", ms_of(host.breaker.open_until() - now))

@@ -73,16 +73,6 @@ std::unexpected<Error> HttpConnectionPool::State::told(const Host& host, const w
   return fail_because(std::move(error), url.host_and_port() + ": by the proxy " + host.proxy->name());
 }
 
-HttpConnection::SendOptions HttpConnectionPool::State::send_options_of(const Prepared& prepared, Instant deadline) {
-  HttpConnection::SendOptions options;
-  options.deadline = deadline;
-  options.is_head = prepared.is_head;
-  options.is_streamed = prepared.is_streamed;
-  options.body_bytes_max = prepared.body_bytes_max;
-  options.body = prepared.body_source;
-  return options;
-}
-
 // One coroutine from the host to the response: each one more costs a request a percent of its time.
 Task<Result<PooledResponse>> HttpConnectionPool::State::request(std::shared_ptr<State> self, const wire::Url& url,
                                                                 Prepared prepared, std::source_location where) {
@@ -96,13 +86,14 @@ Task<Result<PooledResponse>> HttpConnectionPool::State::request(std::shared_ptr<
   const InProgress in_progress(*self, host);
   const Nanoseconds timeout = prepared.timeout.count() > 0 ? prepared.timeout : self->options.config.total_timeout;
   const Instant deadline = detail::deadline_after(self->loop.now(), timeout);
-  const HttpConnection::SendOptions send_options = send_options_of(prepared, deadline);
+  const HttpConnection::SendOptions send_options{.deadline = deadline,
+                                                 .is_head = prepared.is_head,
+                                                 .is_streamed = prepared.is_streamed,
+                                                 .body_bytes_max = prepared.body_bytes_max,
+                                                 .body = prepared.body_source};
   BreakerCall call(*self, host);
-  if (!call.begin()) [[unlikely]] {
-    ++self->counters.refused;
-    ++self->counters.failed;
+  if (!call.begin()) [[unlikely]]
     co_return self->refused_by_breaker(host);
-  }
   RetryPlace place(*self);
   unsigned failures = 0;
   for (unsigned attempt = 0;; ++attempt) {

@@ -20,7 +20,6 @@ namespace marketprism::net {
 /// The hosts of a pool and what limits all of them. Shared by the pool and its requests, whichever live longest.
 struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
   using Pool = ConnectionPool<HttpConnectionPtr, HttpConnector>;
-  static constexpr std::string_view forwarder_scheme = "proxy";  // no url that is asked for has it
 
   struct Host {
     Host(const wire::Url& url, Pool made) : scheme(url.scheme), name(url.host), port(url.port), pool(std::move(made)) {}
@@ -39,9 +38,8 @@ struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
     bool is_configured = false;    // by set_endpoints or keep_warm
     const Proxy* proxy = nullptr;  // the pool leads to this one, which forwards requests for many
     std::string proxy_credentials;
-    pool::CircuitBreaker breaker;
-    bool has_breaker = false;
-    std::string last_failure;  // that the breaker was told of
+    pool::CircuitBreaker breaker;  // asked only if the options have one
+    std::string last_failure;      // that the breaker was told of
   };
 
   State(EventLoop& event_loop, HttpPoolOptions pool_options)
@@ -65,9 +63,10 @@ struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
   bool remove_unused_host();
   void note_fault(const Error& error);
   void learn(Host& host, HttpLease& lease) const;
-  void set_breaker(Host& host) const;
-  std::unexpected<Error> refused_by_breaker(const Host& host) const;
-  static HttpConnection::SendOptions send_options_of(const Prepared& prepared, Instant deadline);
+  [[nodiscard]] pool::CircuitBreakerConfig breaker_config() const {
+    return options.config.circuit_breaker.value_or(pool::CircuitBreakerConfig{});
+  }
+  std::unexpected<Error> refused_by_breaker(const Host& host);
   static std::unexpected<Error> told(const Host& host, const wire::Url& url, Error error);
   static Task<Result<PooledResponse>> get(std::shared_ptr<State> self, std::string url, HttpRequestOptions options,
                                           std::source_location where);
@@ -87,11 +86,7 @@ struct HttpConnectionPool::State : std::enable_shared_from_this<State> {
     BreakerCall(const BreakerCall&) = delete;
     BreakerCall& operator=(const BreakerCall&) = delete;
     /// False while it is open.
-    bool begin() {
-      if (!host_.has_breaker) return true;
-      call_ = host_.breaker.allow(state_.loop.now());
-      return call_.has_value();
-    }
+    bool begin();
     void answered(int status) {
       if (call_) tell(status < 500 || status > 599 ? std::string() : "status " + std::to_string(status));
     }
