@@ -24,7 +24,8 @@ namespace marketprism::sink {
 
 struct BatcherOptions {
   std::size_t batch_bytes_max = 256UL << 10;
-  std::size_t batches_max = 128;   ///< waiting or being filled, each batcher its own (32 MiB)
+  /// Waiting or being filled, each batcher its own (32 MiB of events, up to 64 MiB taken).
+  std::size_t batches_max = 128;
   std::size_t batches_ready = 16;  ///< of these, made at the start with all their memory (8 MiB)
   WhenFull when_full = WhenFull::drop;
 };

@@ -51,7 +51,8 @@ class EventBatch {
  public:
   EventBatch() = default;
 
-  /// With memory, taken and touched, for any mix of events up to this size.
+  /// With memory, taken and touched, for events up to this size. Large books may leave gaps in it, and so need more;
+  /// instruments allocate always.
   explicit EventBatch(std::size_t bytes_max);
 
   void append(const market::Event& event);

@@ -90,7 +90,7 @@ struct TapeWriter::State {
 
   explicit State(TapeWriterOptions given)
       : options(std::move(given)), encoder(options.compression_level, room_for(options)) {
-    encoded.resize(tape::BlockEncoder::block_bytes_max(room_for(options)));
+    encoded.resize(tape::BlockEncoder::block_bytes_max(room_for(options)));  // touched; cleared before it is used
   }
 
   void run_writer();

@@ -20,9 +20,9 @@ struct TapeWriterOptions {
   std::chrono::milliseconds block_age_max{
       10};  ///< the thread takes what there is this often; in the kernel well before 20 ms
   std::size_t block_bytes_max = 256UL << 10;
-  /// Blocks a port may have waiting (16 MiB); beyond that its new frames are dropped, counted.
+  /// Blocks a port may have waiting (16 MiB of frames, 20 MiB taken); beyond that its new frames are dropped, counted.
   std::size_t blocks_max = 64;
-  std::size_t blocks_ready = 8;  ///< of these, made at the start with all their memory (2 MiB)
+  std::size_t blocks_ready = 8;  ///< of these, made at the start with all their memory (2.5 MiB)
   WhenFull when_full = WhenFull::drop;
   std::chrono::milliseconds sync_every{1000};
   std::chrono::milliseconds retry_after{1000};  ///< after a failed write
